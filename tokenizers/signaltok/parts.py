@@ -1,0 +1,166 @@
+"""The contract: the abstract classes that every encoder, quantizer, decoder and loss term fulfils.
+
+A part is found by the name of its class; there is no registry. Concrete classes are final and take keyword
+arguments only, which are recorded, so that a part can be described as plain data and built again from it.
+
+The laws (docs/design.md, section 1) that every part keeps:
+
+1. In eval mode ``quantizer.decode(quantizer.encode(z))`` is ``quantizer(z).z_q`` to the bit.
+2. What comes out for an item depends neither on its batch mates nor on its padding.
+3. ``receptive_field`` says how far an output looks; None says: at the whole signal.
+4. The straight-through gradient from z_q to the quantizer's inner latent is exactly one.
+5. Every trainable parameter receives a gradient.
+6. Described, saved, built and loaded again, a part gives the same codes to the bit.
+7. On several processes statistics are those of the concatenated batch; the process group is asked at call time.
+"""
+
+import inspect
+from abc import ABC, ABCMeta, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from signaltok.types.batch import Batch
+from signaltok.types.quantized import Quantized
+from signaltok.types.reconstruction import Reconstruction
+
+
+class _RecordsArguments(ABCMeta):
+    """Keeps the keyword arguments an object was built with, under ``arguments``."""
+
+    def __call__(cls, *positional: Any, **named: Any) -> Any:
+        if positional:
+            raise ValueError(f"{cls.__name__} takes keyword arguments only, got {positional!r}")
+        try:
+            inspect.signature(cls).bind(**named)
+        except TypeError as error:
+            raise ValueError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+        part = super().__call__(**named)
+        object.__setattr__(part, "arguments", dict(named))
+        return part
+
+
+class Part(metaclass=_RecordsArguments):
+    """Anything that a config may name by its class and that an exported folder may hold."""
+
+    arguments: dict[str, Any]
+
+
+class Encoder(Part, nn.Module, ABC):
+    """signal -> latent.
+
+    axes: number of signal axes. channels: of the signal. latent_dim: channels of the latent. stride: signal
+    positions a latent position, per axis. receptive_field: signal positions that a latent position looks at on
+    either side beyond its own cell, per axis; None where it looks at everything.
+    """
+
+    axes: int
+    channels: int
+    latent_dim: int
+    stride: tuple[int, ...]
+    receptive_field: tuple[int, ...] | None
+
+    @abstractmethod
+    def forward(
+        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
+    ) -> Float[Tensor, "b d *l"]:
+        """Encode; the latent has ceil(s / stride) positions on each axis. lengths: valid extents, None for full."""
+
+
+class Decoder(Part, nn.Module, ABC):
+    """latent -> signal.
+
+    As Encoder; receptive_field counts latent positions on either side, per axis.
+    """
+
+    axes: int
+    channels: int
+    latent_dim: int
+    stride: tuple[int, ...]
+    receptive_field: tuple[int, ...] | None
+
+    @abstractmethod
+    def forward(
+        self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None
+    ) -> Float[Tensor, "b c *s"]:
+        """Decode to l * stride positions on each axis. lengths: valid latent extents, None for full."""
+
+
+@dataclass(frozen=True)
+class CodeVectors:
+    """The vectors of one level: as the search sees them [K, inner] and as the decoder sees them [K, latent_dim]."""
+
+    searched: Float[Tensor, "K inner"]
+    decoded: Float[Tensor, "K d"]
+
+
+class Quantizer(Part, nn.Module, ABC):
+    """latent -> codes and z_q.
+
+    latent_dim: channels of the latent. codebook_sizes: codes a level, outermost level first; empty for the one
+    quantizer without codes. level_strides: of each level's grid against the latent grid.
+    """
+
+    latent_dim: int
+    progress: float = 0.0
+
+    @property
+    @abstractmethod
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Number of codes of each level."""
+
+    @property
+    def level_strides(self) -> tuple[int, ...]:
+        """Stride of each level's grid against the latent grid, the same on every axis."""
+        return (1,) * len(self.codebook_sizes)
+
+    @abstractmethod
+    def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
+        """The codes of each level, from the trained state and nothing else: deterministic, no update."""
+
+    @abstractmethod
+    def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
+        """The vectors that the codes stand for. Fewer levels than there are decode where the method allows it."""
+
+    @abstractmethod
+    def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
+        """The training forward: gradients, losses, and statistics over the valid positions alone."""
+
+    def forward(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None = None) -> Quantized:
+        """learn in training mode; in eval mode exactly decode(encode(z))."""
+        with torch.autocast(z.device.type, enabled=False):
+            z = z.float() if z.dtype in (torch.bfloat16, torch.float16) else z
+            if self.training:
+                return self.learn(z, mask)
+            codes = self.encode(z)
+            return Quantized(z_q=self.decode(codes), codes=codes)
+
+    def loss_names(self) -> frozenset[str]:
+        """Names that learn puts into Quantized.losses: an objective may weigh these and no others."""
+        return frozenset()
+
+    def code_vectors(self) -> tuple[CodeVectors, ...]:
+        """The vectors of every level; empty for quantizers whose codes have no table of their own."""
+        return ()
+
+    def advance(self, progress: float) -> None:
+        """Told before each training step which share of the run is done, 0 to 1; passed on to nested quantizers."""
+        self.progress = progress
+        for child in self.modules():
+            if child is not self and isinstance(child, Quantizer):
+                child.progress = progress
+
+
+class Term(Part, nn.Module, ABC):
+    """One raw, unweighted loss. What it needs and does not find is an error before the first step."""
+
+    @abstractmethod
+    def check(self, quantizer: Quantizer) -> None:
+        """Raise ValueError where this term cannot be computed with this quantizer."""
+
+    @abstractmethod
+    def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
+        """The raw value, a mean over valid positions."""

@@ -1,0 +1,18 @@
+"""Reconstruction: what Tokenizer.forward returns."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from signaltok.types.quantized import Quantized
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The decoded signal (same shape as the input), what lay between, and the mask of valid latent positions."""
+
+    signal: Float[Tensor, "b c *s"]
+    quantized: Quantized
+    latent: Float[Tensor, "b d *l"]
+    mask: Bool[Tensor, "b 1 *l"] | None = None

@@ -1,0 +1,88 @@
+"""TokenStack: the codes of a batch, and the one rule that turns signal sizes into grid sizes."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Int64
+from torch import Tensor, arange
+
+
+def grid_size(signal_size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:
+    """ceil(size / stride) on each axis: the size of the grid that a signal of this size becomes."""
+    assert len(signal_size) == len(stride), f"{signal_size} has other axes than stride {stride}"
+    return tuple(-(-size // step) for size, step in zip(signal_size, stride, strict=True))
+
+
+def grid_lengths(lengths: Int64[Tensor, "b axes"], stride: tuple[int, ...]) -> Int64[Tensor, "b axes"]:
+    """The rule of grid_size for the valid extent of every item."""
+    step = lengths.new_tensor(stride)
+    return (lengths + step - 1) // step
+
+
+def valid_mask(lengths: Int64[Tensor, "b axes"], size: tuple[int, ...]) -> Bool[Tensor, "b 1 *l"]:
+    """True where a position of the grid lies inside its item's valid extent."""
+    mask = None
+    for axis, extent in enumerate(size):
+        shape = [1] * (2 + len(size))
+        shape[2 + axis] = extent
+        inside = arange(extent, device=lengths.device).view(shape) < lengths[:, axis].view(-1, *[1] * (1 + len(size)))
+        mask = inside if mask is None else mask & inside
+    assert mask is not None, "a grid has at least one axis"
+    return mask
+
+
+@dataclass(frozen=True)
+class TokenStack:
+    """The codes of a batch, one tensor a level.
+
+    levels: int64 [b, *grid] each, 0 <= code < codebook_sizes[q]; grids may differ.
+    strides: of each level against the signal, per axis. lengths: valid grid extent per item, level and axis,
+    None where all items are full. signal_size: of the (padded) signal, so that decoding gives back its exact size;
+    signal_lengths: each item's own, None where all are full.
+    """
+
+    levels: tuple[Int64[Tensor, "b ..."], ...]
+    codebook_sizes: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    signal_size: tuple[int, ...]
+    lengths: tuple[Int64[Tensor, "b axes"] | None, ...]
+    signal_lengths: Int64[Tensor, "b axes"] | None = None
+
+    def __post_init__(self) -> None:
+        counts = {len(self.levels), len(self.codebook_sizes), len(self.strides), len(self.lengths)}
+        if len(counts) != 1:
+            raise ValueError(
+                f"a TokenStack says each thing once a level, but has {len(self.levels)} levels, "
+                f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths"
+            )
+        for number, (level, stride) in enumerate(zip(self.levels, self.strides, strict=True)):
+            expected = grid_size(self.signal_size, stride)
+            if tuple(level.shape[1:]) != expected:
+                raise ValueError(
+                    f"level {number} has grid {tuple(level.shape[1:])}, but a signal of size {self.signal_size} "
+                    f"at stride {stride} has {expected}"
+                )
+
+    @property
+    def batch_size(self) -> int:
+        """Number of items."""
+        return self.levels[0].shape[0]
+
+    def check_range(self) -> None:
+        """Raise ValueError where a code lies outside its codebook (reads every code)."""
+        for number, (level, size) in enumerate(zip(self.levels, self.codebook_sizes, strict=True)):
+            if level.numel() and (int(level.min()) < 0 or int(level.max()) >= size):
+                raise ValueError(
+                    f"level {number} holds codes from {int(level.min())} to {int(level.max())}, "
+                    f"but its codebook has the codes 0 to {size - 1}"
+                )
+
+    def to(self, device: object) -> "TokenStack":
+        """The same stack on another device."""
+        return TokenStack(
+            levels=tuple(level.to(device) for level in self.levels),  # type: ignore[arg-type]
+            codebook_sizes=self.codebook_sizes,
+            strides=self.strides,
+            signal_size=self.signal_size,
+            lengths=tuple(None if n is None else n.to(device) for n in self.lengths),  # type: ignore[arg-type]
+            signal_lengths=None if self.signal_lengths is None else self.signal_lengths.to(device),  # type: ignore[arg-type]
+        )
