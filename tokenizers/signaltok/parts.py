@@ -83,9 +83,7 @@ class Decoder(Part, nn.Module, ABC):
     receptive_field: tuple[int, ...] | None
 
     @abstractmethod
-    def forward(
-        self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None
-    ) -> Float[Tensor, "b c *s"]:
+    def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """Decode to l * stride positions on each axis. lengths: valid latent extents, None for full."""
 
 

@@ -1,0 +1,37 @@
+"""The card of an exported tokenizer: what it is, how good it is, on what, and how to use it."""
+
+import math
+from typing import Any
+
+
+def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
+    """Markdown. card may hold "metrics" (name -> number), "protocol", "data", "licence", "command"."""
+    sizes, strides = config["codebook_sizes"], config["strides"]
+    lines = [f"# A signaltok tokenizer for {config['modality']} signals", ""]
+    if sizes:
+        bits = sum(math.log2(size) / math.prod(stride) for size, stride in zip(sizes, strides, strict=True))
+        unit = "pixel" if config["modality"] == "image" else "position"
+        lines += [
+            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}: {bits:.4f} bits a {unit}.",
+            "",
+        ]
+    else:
+        lines += ["Continuous tokens: it embeds and has no codes.", ""]
+    lines += [
+        "```python",
+        "import signaltok",
+        "tokenizer = signaltok.load(FOLDER)",
+        "x = signaltok.read_image(PICTURE)[None]",
+    ]
+    lines += ["stack = tokenizer.encode(x)", "y = tokenizer.decode(stack)"] if sizes else ["z = tokenizer.embed(x)"]
+    lines += ["```", "", f"Fingerprint: `{config['fingerprint']}`", ""]
+    for heading, key in (("Data", "data"), ("Licence of the data", "licence"), ("Protocol", "protocol")):
+        if key in card:
+            lines += [f"## {heading}", "", str(card[key]), ""]
+    if "metrics" in card:
+        lines += ["## Measured", "", "| metric | value |", "| --- | --- |"]
+        lines += [f"| {name} | {value:.6g} |" for name, value in sorted(card["metrics"].items())]
+        lines += [""]
+    if "command" in card:
+        lines += ["## Made by", "", "```", str(card["command"]), "```", ""]
+    return "\n".join(lines)

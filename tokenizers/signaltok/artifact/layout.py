@@ -1,0 +1,66 @@
+"""Names and versions of the exported folder (docs/formats.md says what each version changed)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from signaltok.parts import Decoder, Encoder, Quantizer
+
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+MODEL = "model.safetensors"
+CODEBOOKS = "codebooks.safetensors"
+VOCABULARY = "vocab.json"
+CARD = "README.md"
+SAMPLES = "samples"
+MODALITIES = {1: "audio", 2: "image", 3: "video"}
+
+
+class Exportable(Protocol):
+    """What writing asks of a tokenizer."""
+
+    encoder: Encoder
+    quantizer: Quantizer
+    decoder: Decoder
+    value_range: tuple[float, float]
+    block: int
+
+    @property
+    def strides(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102
+
+    def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
+
+
+def fingerprint(description: Any, weights: dict[str, Tensor]) -> str:
+    """SHA-256 over the description and every tensor's name, type, shape and bytes: the tokenizer's identity."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def vocabulary(codebook_sizes: tuple[int, ...], modality: str) -> dict[str, Any]:
+    """Id ranges for a language model: control ids, then one block a level, padded to a multiple of 128."""
+    control = ["pad", "bos", "eos", "mask", "sep", f"begin_{modality}", f"end_{modality}"]
+    blocks, offset = [{"name": "control", "offset": 0, "size": 64}], 64
+    for level, size in enumerate(codebook_sizes):
+        blocks.append({"name": f"{modality}/{level}", "offset": offset, "size": size})
+        offset += size
+    padded = -(-offset // 128) * 128
+    return {
+        "control": {name: number for number, name in enumerate(control)},
+        "blocks": blocks,
+        "size": offset,
+        "padded_size": padded,
+    }

@@ -1,0 +1,95 @@
+"""Writing the exported folder: atomic, plain, complete."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from signaltok.artifact import layout
+from signaltok.artifact.card import card_text
+from signaltok.artifact.describe import describe
+from signaltok.files import atomic_file, atomic_folder
+
+
+def write_tokenizer(
+    tokenizer: layout.Exportable,
+    out: Path,
+    *,
+    card: dict[str, Any],
+    counts: tuple[Tensor, ...] | None,
+    samples: dict[str, Tensor] | None,
+) -> Path:
+    """Write the folder `out`; one that is there already is replaced if it is an exported tokenizer.
+
+    card: what was measured and how it was made, for the README. counts: int64 [K] a level, how often the validation
+    split hits each code. samples: uint8 pictures [n, 3, h, w] by name ("originals", "reconstructions").
+    Raises ValueError where something else stands at `out`, OSError where it cannot be written.
+    """
+    check_target(out)
+    description = describe(tokenizer)
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tokenizer.state_dict().items()}
+    modality = layout.MODALITIES[tokenizer.encoder.axes]
+    sizes = tokenizer.quantizer.codebook_sizes
+    with atomic_folder(out) as folder:
+        save_file(weights, folder / layout.MODEL)
+        save_file(codebook_tensors(tokenizer, counts), folder / layout.CODEBOOKS)
+        text = json.dumps(layout.vocabulary(sizes, modality), indent=2)
+        (folder / layout.VOCABULARY).write_text(text + "\n")
+        config = {
+            "format_version": layout.FORMAT_VERSION,
+            "modality": modality,
+            "channels": tokenizer.encoder.channels,
+            "value_range": list(tokenizer.value_range),
+            "size_rule": "grid = ceil(size / stride) on each axis; any size",
+            "block": tokenizer.block,
+            "codebook_sizes": list(sizes),
+            "strides": [list(stride) for stride in tokenizer.strides],
+            "fingerprint": layout.fingerprint(description, weights),
+            "files": {name: layout.file_hash(folder / name) for name in (layout.MODEL, layout.CODEBOOKS)},
+            "tokenizer": description,
+        }
+        (folder / layout.CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        (folder / layout.CARD).write_text(card_text(config, card))
+        if samples:
+            _write_samples(folder / layout.SAMPLES, samples)
+    return out
+
+
+def write_codebooks(tokenizer: layout.Exportable, out: Path, counts: tuple[Tensor, ...] | None) -> Path:
+    """Write codebooks.safetensors alone into the folder `out`."""
+    path = out / layout.CODEBOOKS
+    with atomic_file(path) as temporary:
+        save_file(codebook_tensors(tokenizer, counts), temporary)
+    return path
+
+
+def codebook_tensors(tokenizer: layout.Exportable, counts: tuple[Tensor, ...] | None) -> dict[str, Tensor]:
+    """searched.q, decoded.q and counts.q for every level that has them."""
+    tensors: dict[str, Tensor] = {}
+    for level, vectors in enumerate(tokenizer.quantizer.code_vectors()):
+        tensors[f"searched.{level}"] = vectors.searched.detach().cpu().contiguous().clone()
+        tensors[f"decoded.{level}"] = vectors.decoded.detach().cpu().contiguous().clone()
+    sizes = tokenizer.quantizer.codebook_sizes
+    for level, hits in enumerate(counts or ()):
+        if len(hits) != sizes[level]:
+            raise ValueError(f"counts of level {level} has {len(hits)} entries, but its codebook has {sizes[level]}")
+        tensors[f"counts.{level}"] = hits.detach().cpu().contiguous().clone()
+    return tensors
+
+
+def check_target(out: Path) -> None:
+    """Raise ValueError where `out` exists and is not an exported tokenizer."""
+    if out.exists() and not (out / layout.CONFIG).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists and is not an exported tokenizer; give a new folder")
+
+
+def _write_samples(folder: Path, samples: dict[str, Tensor]) -> None:
+    folder.mkdir()
+    for name, pictures in samples.items():
+        for number, picture in enumerate(pictures):
+            pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+            Image.fromarray(pixels).save(folder / f"{number:02d}_{name}.png")

@@ -1,0 +1,37 @@
+"""The arithmetic in which codes are computed: full float32, one algorithm for one shape."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def exact_arithmetic(device: torch.device) -> Iterator[None]:
+    """No autocast, no reduced-precision matrix modes, no search for algorithms, inside the block.
+
+    Codes are decided by comparing numbers that may differ in the last bits only, so what computes them must not
+    depend on precision modes that the caller has set for something else.
+    """
+    matmul = torch.get_float32_matmul_precision()
+    cudnn = (
+        torch.backends.cudnn.allow_tf32,
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.deterministic,
+    )
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = (
+        False,
+        False,
+        True,
+    )
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        (
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cudnn.benchmark,
+            torch.backends.cudnn.deterministic,
+        ) = cudnn

@@ -1,0 +1,301 @@
+"""Tokenizer: encoder, quantizer and decoder as one plain module, and the exact path from signals to codes and back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signaltok.artifact.write import write_tokenizer
+from signaltok.blocks import Span, assemble, plan
+from signaltok.exactness import exact_arithmetic
+from signaltok.parts import Decoder, Encoder, Part, Quantizer
+from signaltok.types.quantized import Quantized
+from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.token_stack import TokenStack, grid_lengths, grid_size, valid_mask
+
+RANGE_TOLERANCE = 1e-2  # of the width of the value range: resampling overshoots a little, wrong units by far
+
+
+class Tokenizer(Part, nn.Module):
+    """encoder -> quantizer -> decoder.
+
+    value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
+    parts with a finite receptive field compute items longer than it; recorded with an exported tokenizer, because
+    codes are exact for one block size. In training mode forward is one batched pass; in eval mode it is decode of
+    encode, item by item, so that an item's codes depend on nothing but the item.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        quantizer: Quantizer,
+        decoder: Decoder,
+        value_range: tuple[float, float],
+        block: int,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+        self.value_range = (float(value_range[0]), float(value_range[1]))
+        self.block = block
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        encoder, decoder = self.encoder, self.decoder
+        for name in ("axes", "channels", "stride", "latent_dim"):
+            ours, theirs = getattr(encoder, name), getattr(decoder, name)
+            if ours != theirs:
+                raise ValueError(f"encoder and decoder disagree: {name} is {ours} and {theirs}; give both the same")
+        if self.quantizer.latent_dim != encoder.latent_dim:
+            raise ValueError(
+                f"quantizer.latent_dim is {self.quantizer.latent_dim}, but the encoder's latent has "
+                f"{encoder.latent_dim} channels; set quantizer.latent_dim to encoder.latent_dim"
+            )
+        low, high = self.value_range
+        if not low < high:
+            raise ValueError(f"value_range must be (low, high) with low < high, got {self.value_range}")
+        for axis, stride in enumerate(encoder.stride):
+            context = max(self._context(encoder)[axis], self._context(decoder)[axis])
+            if self.block % stride or self.block // stride <= 2 * context:
+                raise ValueError(
+                    f"block {self.block} must be a multiple of the stride {stride} and longer than the context of "
+                    f"{context} cells on either side; {(2 * context + max(2, context)) * stride} would do"
+                )
+
+    def _context(self, part: Encoder | Decoder) -> tuple[int, ...]:
+        """Cells that an output of the part looks at on either side; zeros where it computes an item whole."""
+        if part.receptive_field is None:
+            return (0,) * part.axes
+        if isinstance(part, Encoder):
+            return grid_size(part.receptive_field, part.stride)
+        return part.receptive_field
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.encoder.parameters()).device
+
+    @property
+    def strides(self) -> tuple[tuple[int, ...], ...]:
+        """Stride of each level against the signal, per axis."""
+        return tuple(tuple(step * level for step in self.encoder.stride) for level in self.quantizer.level_strides)
+
+    def encode(
+        self,
+        signal: Float[Tensor, "b c *s"],
+        lengths: Int64[Tensor, "b axes"] | None = None,
+        chunk: int | tuple[int, ...] | None = None,
+    ) -> TokenStack:
+        """Codes of a batch of signals in value_range, in float32, whatever mode and autocast are on.
+
+        lengths: valid extent of each item. chunk: extent per axis, a multiple of the stride, that is moved to the
+        model's device at a time; the codes are the same to the bit. Raises ValueError for a wrong shape, values
+        outside the range or not finite, a chunk that does not fit, and for a quantizer without codes.
+        """
+        self._check_signal(signal, lengths)
+        with self._exactly():
+            latents = self._latents(signal, lengths, self._cells(chunk))
+            codes = [self.quantizer.encode(latent) for latent in latents]
+        return self._stack(codes, tuple(signal.shape[2:]), lengths)
+
+    def decode(self, stack: TokenStack, chunk: int | tuple[int, ...] | None = None) -> Float[Tensor, "b c *s"]:
+        """Signals of stack.signal_size, zero beyond each item's length. chunk as for encode.
+
+        Fewer levels than the quantizer has are decoded where the quantizer can. Raises ValueError for codes that
+        are not this tokenizer's.
+        """
+        self._check_stack(stack)
+        with self._exactly():
+            return self._decode_stack(stack, self._cells(chunk))
+
+    def embed(self, signal: Float[Tensor, "b c *s"]) -> Float[Tensor, "b n d"]:
+        """The latent before quantization as continuous tokens, in raster order."""
+        self._check_signal(signal, None)
+        with self._exactly():
+            return torch.cat(self._latents(signal, None, None)).flatten(2).transpose(1, 2)
+
+    def forward(
+        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None = None
+    ) -> Reconstruction:
+        """Reconstruct. Training mode: one batched pass with losses; eval mode: decode of encode."""
+        if self.training:
+            return self._learn(signal, lengths)
+        with exact_arithmetic(self.device):
+            latents = self._latents(signal, lengths, None)
+            quantized = [self.quantizer(latent) for latent in latents]
+            sizes = self._sizes(signal, lengths)
+            signals = [self._decode_latent(q.z_q, size, None) for q, size in zip(quantized, sizes, strict=True)]
+        grid = grid_size(tuple(signal.shape[2:]), self.encoder.stride)
+        levels = tuple(
+            _pad_to([q.codes[n] for q in quantized], grid_size(grid, (stride,) * len(grid)))
+            for n, stride in enumerate(self.quantizer.level_strides)
+        )
+        return Reconstruction(
+            signal=_pad_to(signals, tuple(signal.shape[2:])),
+            quantized=Quantized(z_q=_pad_to([q.z_q for q in quantized], grid), codes=levels),
+            latent=_pad_to(latents, grid),
+            mask=self._mask(lengths, grid),
+        )
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the folder that `signaltok.load` reads, without measurements on its card."""
+        return write_tokenizer(self, Path(directory), card={}, counts=None, samples=None)
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """Eval mode, no gradients, exact arithmetic; the mode is as it was afterwards."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad(), exact_arithmetic(self.device):
+                yield
+        finally:
+            self.train(training)
+
+    def _learn(self, signal: Tensor, lengths: Tensor | None) -> Reconstruction:
+        grid = grid_size(tuple(signal.shape[2:]), self.encoder.stride)
+        mask = self._mask(lengths, grid)
+        latent = self.encoder(signal, lengths)
+        quantized = self.quantizer(latent, mask)
+        cells = None if lengths is None else grid_lengths(lengths, self.encoder.stride)
+        decoded = self.decoder(quantized.z_q, cells)
+        decoded = decoded[(..., *(slice(0, n) for n in signal.shape[2:]))]
+        if lengths is not None:
+            decoded = decoded * valid_mask(lengths, tuple(signal.shape[2:]))
+        return Reconstruction(signal=decoded, quantized=quantized, latent=latent, mask=mask)
+
+    def _mask(self, lengths: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
+        return None if lengths is None else valid_mask(grid_lengths(lengths, self.encoder.stride), grid)
+
+    def _sizes(self, signal: Tensor, lengths: Tensor | None) -> list[tuple[int, ...]]:
+        if lengths is None:
+            return [tuple(signal.shape[2:])] * len(signal)
+        return [tuple(int(n) for n in row) for row in lengths]
+
+    def _latents(self, signal: Tensor, lengths: Tensor | None, chunk: tuple[int, ...] | None) -> list[Tensor]:
+        """The latent [1, d, *l] of every item, each computed alone."""
+        encoder, latents = self.encoder, []
+        for item, size in zip(signal.split(1), self._sizes(signal, lengths), strict=True):
+            item = item[(..., *(slice(0, n) for n in size))]
+            spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
+            latents.append(
+                assemble(
+                    item,
+                    lambda piece: encoder(piece.to(self.device, torch.float32), None),
+                    spans,
+                    scale_in=encoder.stride,
+                    scale_out=(1,) * encoder.axes,
+                )
+            )
+        return latents
+
+    def _decode_latent(self, z_q: Tensor, size: tuple[int, ...], chunk: tuple[int, ...] | None) -> Tensor:
+        decoder = self.decoder
+        spans = self._spans(decoder, tuple(z_q.shape[2:]), chunk)
+        signal = assemble(
+            z_q,
+            lambda piece: decoder(piece, None),
+            spans,
+            scale_in=(1,) * decoder.axes,
+            scale_out=decoder.stride,
+        )
+        return signal[(..., *(slice(0, n) for n in size))]
+
+    def _decode_stack(self, stack: TokenStack, chunk: tuple[int, ...] | None) -> Tensor:
+        stack = stack.to(self.device)
+        signals = []
+        for item in range(stack.batch_size):
+            levels = []
+            for level, lengths in zip(stack.levels, stack.lengths, strict=True):
+                cells = tuple(level.shape[1:]) if lengths is None else tuple(int(n) for n in lengths[item])
+                levels.append(level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous())
+            own = stack.signal_lengths
+            size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
+            signals.append(self._decode_latent(self.quantizer.decode(tuple(levels)), size, chunk))
+        return _pad_to(signals, stack.signal_size)
+
+    def _spans(
+        self, part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None
+    ) -> tuple[list[Span], ...]:
+        if part.receptive_field is None:
+            if chunk is not None:
+                raise ValueError(
+                    f"{type(part).__name__} looks at the whole signal (receptive_field is None), so it cannot be "
+                    "computed in chunks; leave chunk out"
+                )
+            return tuple(plan(n, n, 0, None) for n in cells)
+        sizes = [self.block // step for step in part.stride]
+        pieces = (None,) * part.axes if chunk is None else chunk
+        context = self._context(part)
+        return tuple(plan(n, b, k, c) for n, b, k, c in zip(cells, sizes, context, pieces, strict=True))
+
+    def _cells(self, chunk: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if chunk is None:
+            return None
+        extents = (chunk,) * self.encoder.axes if isinstance(chunk, int) else tuple(chunk)
+        stride = self.encoder.stride
+        if len(extents) != len(stride) or any(n <= 0 or n % step for n, step in zip(extents, stride, strict=False)):
+            raise ValueError(f"chunk must be a positive multiple of the stride {stride} on each axis, got {chunk}")
+        return tuple(n // step for n, step in zip(extents, stride, strict=True))
+
+    def _stack(self, codes: list[tuple[Tensor, ...]], size: tuple[int, ...], lengths: Tensor | None) -> TokenStack:
+        strides = self.strides
+        return TokenStack(
+            levels=tuple(_pad_to([item[n] for item in codes], grid_size(size, s)) for n, s in enumerate(strides)),
+            codebook_sizes=self.quantizer.codebook_sizes,
+            strides=strides,
+            signal_size=size,
+            lengths=tuple(None if lengths is None else grid_lengths(lengths, s) for s in strides),
+            signal_lengths=lengths,
+        )
+
+    def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
+        axes, channels = self.encoder.axes, self.encoder.channels
+        if signal.ndim != axes + 2 or signal.shape[1] != channels:
+            raise ValueError(
+                f"signal must have shape [batch, {channels}, {', '.join(['size'] * axes)}], got {tuple(signal.shape)}; "
+                "a single item needs a batch axis: signal[None]"
+            )
+        if not signal.is_floating_point() or 0 in signal.shape:
+            raise ValueError(f"signal must be a non-empty float tensor, got {signal.dtype} {tuple(signal.shape)}")
+        low, high = self.value_range
+        least, most = (float(v) for v in torch.aminmax(signal))
+        slack = RANGE_TOLERANCE * (high - low)
+        if not (low - slack <= least and most <= high + slack):
+            raise ValueError(
+                f"signal has values from {least:g} to {most:g}, but this tokenizer reads {low:g} to {high:g}; "
+                "signaltok.read_image gives pictures in that range"
+            )
+        if lengths is None:
+            return
+        if tuple(lengths.shape) != (len(signal), axes) or lengths.dtype != torch.int64:
+            raise ValueError(
+                f"lengths must be int64 [{len(signal)}, {axes}], got {lengths.dtype} {tuple(lengths.shape)}"
+            )
+        if bool((lengths < 1).any()) or bool((lengths > lengths.new_tensor(signal.shape[2:])).any()):
+            raise ValueError(f"lengths must lie in 1 to {tuple(signal.shape[2:])}, got {lengths.tolist()}")
+
+    def _check_stack(self, stack: TokenStack) -> None:
+        count, sizes = len(stack.levels), self.quantizer.codebook_sizes
+        if not count or stack.codebook_sizes != sizes[:count] or stack.strides != self.strides[:count]:
+            raise ValueError(
+                f"the codes have codebook sizes {stack.codebook_sizes} and strides {stack.strides}, but this "
+                f"tokenizer has {sizes} and {self.strides}: they come from another tokenizer"
+            )
+        stack.check_range()
+
+
+def _pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
+    """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
+    axes = len(size)
+    padded = []
+    for item in items:
+        amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
+        padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
+    return torch.cat(padded)
