@@ -1,0 +1,33 @@
+"""Which samples a run sees, in which batch."""
+
+from collections.abc import Iterator
+
+
+class RunOrder:
+    """Batch sampler: batch k of the run holds samples k*B .. k*B + B - 1 of the endless, numbered training set.
+
+    Over `world` processes batch k is the samples k*world*B .. (k+1)*world*B - 1, of which process `rank` takes its
+    B in a row. A run that goes on from batch `start_batch` sees what it would have seen without the stop.
+    Its length is that of the whole run, wherever it starts: trainers count batches from the run's first.
+    """
+
+    def __init__(self, *, batch_size: int, max_steps: int, start_batch: int, rank: int, world: int) -> None:
+        if batch_size < 1 or max_steps < 1:
+            raise ValueError(f"batch_size is {batch_size} and max_steps {max_steps}; both must be 1 or more")
+        if not 0 <= start_batch <= max_steps:
+            raise ValueError(f"start_batch is {start_batch}; it must lie in 0..{max_steps}, the steps of the run")
+        if not 0 <= rank < world:
+            raise ValueError(f"rank is {rank} of {world} processes; it must lie in 0..{world - 1}")
+        self.batch_size = batch_size
+        self.max_steps = max_steps
+        self.start_batch = start_batch
+        self.rank = rank
+        self.world = world
+
+    def __len__(self) -> int:
+        return self.max_steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in range(self.start_batch, self.max_steps):
+            first = (batch * self.world + self.rank) * self.batch_size
+            yield list(range(first, first + self.batch_size))
