@@ -25,7 +25,7 @@ class Span:
 
 
 def plan(size: int, block: int, context: int, chunk: int | None) -> list[Span]:
-    """The spans of an axis of `size` cells, in order; a chunk (in cells) splits what is kept, never what is computed."""
+    """The spans of an axis of `size` cells; a chunk (in cells) splits what is kept, never what is computed."""
     if size <= block:
         spans = [Span(0, size, 0, size)]
     else:
