@@ -1,0 +1,74 @@
+"""Turn a token store back into pictures: one PNG an item, named after its key, in the same nested folders."""
+
+import argparse
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image
+
+from signaltok.cli.console import progress_bar, say
+from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.tokenize import read_header
+from signaltok.files import atomic_file
+from signaltok.store.index import Store, read_store
+from signaltok.store.plan import Header, Item
+from signaltok.types.token_stack import TokenStack
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `signaltok detokenize` takes."""
+    parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="the tokenizer that made the tokens")
+    parser.add_argument("tokens", type=Path, metavar="TOKENS", help="the token store")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the pictures go")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Decode every item of the store."""
+    folder = tokenizer_folder(options.tokenizer)
+    header = read_header(folder)
+    store = read_store(options.tokens)
+    store.check_fingerprint(header.fingerprint)
+    names = _picture_names(store)
+    tokenizer = open_tokenizer(folder)
+    with progress_bar("detokenize", len(store)) as progress:
+        for item in store:
+            signal = tokenizer.decode(to_stack(item, header))[0]
+            _write_picture(signal.cpu().numpy(), header.value_range, options.out / names[item.key])
+            progress.advance(progress.task_ids[0])
+    say(f"{len(names)} pictures in {options.out}")
+    return 0
+
+
+def to_stack(item: Item, header: Header) -> TokenStack:
+    """The codes of one stored item as a batch of one."""
+    return TokenStack(
+        levels=tuple(torch.from_numpy(level.astype(np.int64))[None] for level in item.levels),
+        codebook_sizes=header.codebook_sizes,
+        strides=header.strides,
+        signal_size=item.signal_size,
+        lengths=(None,) * len(item.levels),
+    )
+
+
+def _picture_names(store: Store) -> dict[str, PurePosixPath]:
+    """Key -> relative path of its PNG: a.jpg becomes a.png, or a.jpg.png where there is an a.png already."""
+    keys = [item.key for item in store]
+    plain = Counter(PurePosixPath(key).with_suffix(".png") for key in keys)
+    names = {}
+    for key in keys:
+        path = PurePosixPath(key)
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{store.folder} has the key {key!r}, which would be written outside the folder")
+        alone = plain[path.with_suffix(".png")] == 1
+        names[key] = path.with_suffix(".png") if alone else path.with_name(f"{path.name}.png")
+    return names
+
+
+def _write_picture(signal: np.ndarray, value_range: tuple[float, float], path: Path) -> None:
+    low, high = value_range
+    pixels = np.rint((signal.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    picture = pixels.transpose(1, 2, 0)
+    with atomic_file(path) as temporary:
+        Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(temporary, format="PNG")

@@ -1,0 +1,152 @@
+"""Make a tokenizer folder of a training run: plain JSON and safetensors that `signaltok.load` opens."""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from signaltok.artifact import layout
+from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
+from signaltok.artifact.describe import build
+from signaltok.artifact.onnx import write_onnx
+from signaltok.artifact.read import fill
+from signaltok.artifact.write import write_codebooks, write_tokenizer
+from signaltok.cli.console import say
+from signaltok.cli.locate import EXPORTED
+from signaltok.files import atomic_file
+from signaltok.tokenizer import Tokenizer
+
+SAMPLE_NAMES = ("originals", "reconstructions")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `signaltok export` takes."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run, such as outputs/latest")
+    parser.add_argument("out", type=Path, nargs="?", metavar="OUT", help=f"a new folder (default RUN/{EXPORTED})")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default best)")
+    parser.add_argument("--codebooks-only", action="store_true", help=f"write {layout.CODEBOOKS} alone")
+    parser.add_argument("--onnx", action="store_true", help="also write encoder.onnx and decoder.onnx, checked")
+    parser.add_argument("--force", action="store_true", help="replace the exported tokenizer that stands at OUT")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export."""
+    out = options.out if options.out is not None else options.run / EXPORTED
+    _check_target(out, options.force, options.codebooks_only)
+    tokenizer = load_run(options.run, options.checkpoint)
+    counts = _counts(options.run, len(tokenizer.quantizer.codebook_sizes))
+    if options.codebooks_only:
+        if not tokenizer.quantizer.codebook_sizes:
+            raise ValueError(f"the tokenizer of {options.run} has no codebooks: its quantizer has no codes")
+        say(f"codebooks in {write_codebooks(tokenizer, out, counts)}")
+        return 0
+    samples = _samples(options.run)
+    with tempfile.TemporaryDirectory() as scratch:
+        extra = write_onnx(tokenizer, Path(scratch), _probe(tokenizer, samples)) if options.onnx else ()
+        card = _card(options.run, options.checkpoint)
+        write_tokenizer(tokenizer, out, card=card, counts=counts, samples=samples)
+        for file in extra:
+            with atomic_file(out / file.name) as temporary:
+                shutil.copyfile(file, temporary)
+    say(f"tokenizer in {out}")
+    return 0
+
+
+def load_run(folder: Path, checkpoint: str) -> Tokenizer:
+    """The tokenizer of a run with its averaged weights, in eval mode. Raises ValueError where there is none."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no run {folder}; give the folder of a training run, such as outputs/latest")
+    path = folder / "checkpoints" / f"{checkpoint}.ckpt"
+    if not path.is_file():
+        others = sorted(found.stem for found in path.parent.glob("*.ckpt"))
+        advice = f"it has {', '.join(others)}: give --checkpoint" if others else "it has none: train it to its end"
+        raise ValueError(f"the run {folder} has no checkpoint {path.relative_to(folder)}; {advice}")
+    description, weights = tokenizer_weights(read_checkpoint(path), path)
+    tokenizer = build(description)
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(f"{path} does not describe a tokenizer")
+    fill(tokenizer, weights, path)
+    return tokenizer.eval()
+
+
+def _check_target(out: Path, force: bool, codebooks_only: bool) -> None:
+    taken = out / layout.CODEBOOKS if codebooks_only else out
+    if codebooks_only and out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder")
+    if not taken.exists() or (not codebooks_only and out.is_dir() and not any(out.iterdir())):
+        return
+    if not codebooks_only:
+        layout_ours = (out / layout.CONFIG).is_file()
+        if not layout_ours:
+            raise ValueError(f"{out} exists and is not an exported tokenizer; give a new folder")
+    elif (out / layout.CONFIG).is_file():
+        raise ValueError(f"{out} is an exported tokenizer and has its codebooks; give another folder")
+    if not force:
+        raise ValueError(f"{taken} exists; give another folder, or --force to replace it")
+
+
+def _counts(folder: Path, levels: int) -> tuple[Tensor, ...] | None:
+    """Hits of each code on the validation split, a level, where the run has them."""
+    path = folder / "code_counts.safetensors"
+    if not levels or not path.is_file():
+        return None
+    tensors = _read_tensors(path)
+    missing = [f"counts.{level}" for level in range(levels) if f"counts.{level}" not in tensors]
+    if missing:
+        raise ValueError(f"{path} has no {', '.join(missing)}; evaluate the run again")
+    return tuple(tensors[f"counts.{level}"] for level in range(levels))
+
+
+def _samples(folder: Path) -> dict[str, Tensor] | None:
+    path = folder / "samples" / "samples.safetensors"
+    if not path.is_file():
+        return None
+    tensors = _read_tensors(path)
+    return {name: tensors[name] for name in SAMPLE_NAMES if name in tensors}
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}; evaluate the run again") from None
+
+
+def _card(folder: Path, checkpoint: str) -> dict[str, Any]:
+    """What the card says of the run, as far as the run has recorded it."""
+    provenance, summary = _read_json(folder / "provenance.json"), _read_json(folder / "summary.json")
+    card: dict[str, Any] = {name: provenance[name] for name in ("command", "data", "licence") if name in provenance}
+    metrics = {name: value for name, value in summary.items() if isinstance(value, int | float)}
+    if metrics:
+        card["metrics"] = metrics
+        card["protocol"] = f"Averaged weights of the {checkpoint} checkpoint; see the run's report.html."
+    return card
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it does not hold an object")
+    return content
+
+
+def _probe(tokenizer: Tokenizer, samples: dict[str, Tensor] | None) -> Tensor:
+    """A signal [1, c, *s] to hold the ONNX files against: the first sample, or noise where there is none."""
+    low, high = tokenizer.value_range
+    if samples and "originals" in samples:
+        return samples["originals"][:1].float() / 255 * (high - low) + low
+    size = [8 * step for step in tokenizer.encoder.stride]
+    noise = torch.rand(1, tokenizer.encoder.channels, *size, generator=torch.Generator().manual_seed(0))
+    return noise * (high - low) + low

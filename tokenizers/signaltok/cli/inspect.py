@@ -1,0 +1,149 @@
+"""Show what a run, an exported tokenizer or a token store holds."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from signaltok.artifact import layout
+from signaltok.artifact.read import read_config, read_tensors
+from signaltok.cli.console import say
+from signaltok.cli.locate import EXPORTED, is_run
+from signaltok.store.index import is_store, read_store
+
+COUNTED = 2**24  # beyond so many codes a level, usage is not counted code by code
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `signaltok inspect` takes."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="a run, an exported tokenizer or a token store")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one table. Every file that is looked at is checked on the way."""
+    path = options.path
+    if not path.is_dir():
+        raise ValueError(f"there is no folder {path}; give a run, an exported tokenizer or a token store")
+    if (path / layout.CONFIG).is_file():
+        rows = _tokenizer_rows(path)
+    elif is_store(path):
+        rows = _store_rows(path)
+    elif is_run(path):
+        rows = _run_rows(path)
+    else:
+        raise ValueError(f"{path} is neither a run, nor an exported tokenizer, nor a token store")
+    table = Table(title=str(path), title_justify="left", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    say(table)
+    return 0
+
+
+def bits_per_position(codebook_sizes: list[int], strides: list[list[int]]) -> float:
+    """log2 of the codebook size over the positions of a cell, summed over the levels."""
+    return sum(math.log2(size) / math.prod(stride) for size, stride in zip(codebook_sizes, strides, strict=True))
+
+
+def count_rows(counts: list[np.ndarray]) -> list[tuple[str, str]]:
+    """Usage, perplexity and dead codes a level, with the number of tokens seen."""
+    rows = []
+    for level, hits in enumerate(counts):
+        seen, used = int(hits.sum()), int((hits > 0).sum())
+        shares = hits[hits > 0] / max(seen, 1)
+        perplexity = math.exp(-float((shares * np.log(shares)).sum()))
+        text = f"usage {used / len(hits):.1%}, perplexity {perplexity:.1f}, {len(hits) - used} dead, {seen} tokens seen"
+        rows.append((f"level {level}", text))
+    return rows
+
+
+def _shape_rows(content: dict[str, Any]) -> list[tuple[str, str]]:
+    sizes, strides = content["codebook_sizes"], content["strides"]
+    low, high = content["value_range"]
+    rows = [
+        ("fingerprint", content["fingerprint"]),
+        ("modality", content["modality"]),
+        ("value range", f"{low:g} to {high:g}"),
+    ]
+    if not sizes:
+        return [*rows, ("codes", "none: continuous tokens")]
+    unit = "pixel" if content["modality"] == "image" else "position"
+    return [
+        *rows,
+        ("codebook sizes", ", ".join(map(str, sizes))),
+        ("strides", ", ".join("×".join(map(str, stride)) for stride in strides)),
+        (f"bits per {unit}", f"{bits_per_position(sizes, strides):.4f}"),
+    ]
+
+
+def _tokenizer_rows(path: Path) -> list[tuple[str, str]]:
+    config = read_config(path)
+    weights = read_tensors(path, layout.MODEL, config)
+    books = read_tensors(path, layout.CODEBOOKS, config)
+    parts = config["tokenizer"]["arguments"]
+    rows = [("kind", f"exported tokenizer, format version {config['format_version']}"), *_shape_rows(config)]
+    rows += [
+        (room, parts[room]["class"].rpartition(".")[2]) for room in ("encoder", "quantizer", "decoder") if room in parts
+    ]
+    rows.append(("parameters", f"{sum(tensor.numel() for tensor in weights.values()):,}"))
+    names = [f"counts.{level}" for level in range(len(config["codebook_sizes"]))]
+    return rows + count_rows([books[name].numpy() for name in names if name in books])
+
+
+def _store_rows(path: Path) -> list[tuple[str, str]]:
+    store = read_store(path)
+    sizes = store.header.codebook_sizes
+    counts = [np.zeros(size if size <= COUNTED else 0, np.int64) for size in sizes]
+    pixels = 0
+    for item in store:
+        pixels += math.prod(item.signal_size)
+        for hits, codes in zip(counts, item.levels, strict=True):
+            if len(hits):
+                np.add.at(hits, codes.ravel(), 1)
+    rows = [("kind", "token store"), *_shape_rows(store.header.to_json())]
+    rows += [("items", str(len(store))), ("tokens", ", ".join(map(str, store.tokens)))]
+    rows += [("shards", f"{len(store.shards)}, every hash holds"), ("signal positions", str(pixels))]
+    rows += count_rows([hits for hits in counts if len(hits)])
+    rows += [("failures", str(len(store.failures)))]
+    return rows + [(f"  {failure.key}", failure.reason) for failure in store.failures]
+
+
+def _run_rows(path: Path) -> list[tuple[str, str]]:
+    rows = [("kind", "training run")]
+    exported = path / EXPORTED
+    if (exported / layout.CONFIG).is_file():
+        rows += [("exported", str(exported)), *_shape_rows(read_config(exported))]
+    else:
+        rows.append(("exported", f"not yet: signaltok export {path}"))
+    checkpoints = sorted(file.name for file in (path / "checkpoints").glob("*.ckpt"))
+    rows.append(("checkpoints", ", ".join(checkpoints) or "none"))
+    if (path / "code_counts.safetensors").is_file():
+        rows += count_rows(_run_counts(path / "code_counts.safetensors"))
+    if (path / "summary.json").is_file():
+        rows += _metric_rows(path / "summary.json")
+    if (path / "report.html").is_file():
+        rows.append(("report", str(path / "report.html")))
+    return rows
+
+
+def _run_counts(path: Path) -> list[np.ndarray]:
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return [tensors[name] for name in (f"counts.{level}" for level in range(len(tensors))) if name in tensors]
+
+
+def _metric_rows(path: Path) -> list[tuple[str, str]]:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return [(name, f"{value:.6g}") for name, value in sorted(summary.items()) if isinstance(value, int | float)]

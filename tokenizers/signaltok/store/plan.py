@@ -1,0 +1,102 @@
+"""What a store holds and how it is cut: the header, the items, and the plan of the shards.
+
+The plan is a function of the keys and the shard size alone: sorted keys, cut into runs of n. A shard is the unit of
+resuming and of atomicity.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """Whose codes a store holds: the tokenizer's identity and what is needed to read the codes without it."""
+
+    fingerprint: str
+    modality: str
+    codebook_sizes: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    value_range: tuple[float, float]
+
+    @property
+    def axes(self) -> int:
+        """Number of signal axes."""
+        return len(self.strides[0])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as it stands in side files and index."""
+        return {
+            "fingerprint": self.fingerprint,
+            "modality": self.modality,
+            "codebook_sizes": list(self.codebook_sizes),
+            "strides": [list(stride) for stride in self.strides],
+            "value_range": list(self.value_range),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Header":
+        """The inverse of to_json; KeyError or TypeError where something is missing."""
+        low, high = content["value_range"]
+        return cls(
+            fingerprint=content["fingerprint"],
+            modality=content["modality"],
+            codebook_sizes=tuple(content["codebook_sizes"]),
+            strides=tuple(tuple(stride) for stride in content["strides"]),
+            value_range=(low, high),
+        )
+
+
+@dataclass(frozen=True)
+class Item:
+    """The codes of one signal: an integer array [*grid] a level."""
+
+    key: str
+    levels: tuple[np.ndarray, ...]
+    signal_size: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A signal that could not be read, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The keys that belong into shard `number`, sorted."""
+
+    number: int
+    keys: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the shard's files without their ending."""
+        return f"shard-{self.number:05d}"
+
+    @property
+    def keys_hash(self) -> str:
+        """SHA-256 over the keys: a finished shard is kept only where it was planned with the same ones."""
+        return hashlib.sha256("\0".join(self.keys).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def plan_shards(keys: Iterable[str], shard_items: int) -> list[Planned]:
+    """Sorted keys, cut into shards of shard_items. Raises ValueError for no keys, keys twice, a size below one."""
+    if shard_items < 1:
+        raise ValueError(f"a shard holds at least one item, got {shard_items}")
+    ordered = sorted(keys)
+    if not ordered:
+        raise ValueError("there are no items to store")
+    twice = sorted({key for key, following in pairwise(ordered) if key == following})
+    if twice:
+        raise ValueError(f"keys must differ, but these stand there twice: {', '.join(twice[:3])}")
+    starts = range(0, len(ordered), shard_items)
+    return [Planned(n, tuple(ordered[start : start + shard_items])) for n, start in enumerate(starts)]

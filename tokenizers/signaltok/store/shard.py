@@ -1,0 +1,142 @@
+"""One shard: shard-00000.safetensors with the codes, and the side file shard-00000.json that is written last.
+
+Tensors, for levels q = 0, 1, ... and n items in the order of their keys:
+
+    codes.q       uint16 (uint32 where K > 65,536), flat: the items one after the other, each in raster order
+    offsets.q     int64 [n + 1]   where each item begins in codes.q
+    shape.q       int32 [n, axes] grid of each item
+    signal_size   int32 [n, axes] size of each signal, so that decoding gives back the exact size
+    key           uint8, flat     UTF-8 of the keys;  key_offsets int64 [n + 1]
+"""
+
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from signaltok.files import atomic_file, write_text
+from signaltok.store.plan import FORMAT_VERSION, Failure, Header, Item, Planned
+
+WIDEST_UINT16 = 65_536
+
+
+def write_shard(
+    folder: Path, planned: Planned, header: Header, items: list[Item], failures: list[Failure]
+) -> dict[str, Any]:
+    """Write a shard, then its side file; the side file's content.
+
+    Raises ValueError where codes do not fit their codebook or the items are not the planned ones.
+    """
+    done = sorted([item.key for item in items] + [failure.key for failure in failures])
+    assert done == list(planned.keys), f"{planned.name} was planned with other keys than it is written with"
+    content = save(_tensors(header, sorted(items, key=lambda item: item.key)))
+    path = folder / f"{planned.name}.safetensors"
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content)
+    side = {
+        "format_version": FORMAT_VERSION,
+        **header.to_json(),
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "items": len(items),
+        "tokens": [sum(item.levels[level].size for item in items) for level in range(len(header.codebook_sizes))],
+        "planned_keys": planned.keys_hash,
+        "failures": [{"key": f.key, "reason": f.reason} for f in sorted(failures, key=lambda f: f.key)],
+        "version": _package_version(),
+    }
+    write_text(folder / f"{planned.name}.json", json.dumps(side, indent=2) + "\n")
+    return side
+
+
+def read_side(path: Path) -> dict[str, Any]:
+    """The content of a side file. Raises ValueError naming it where it is damaged or of another version."""
+    try:
+        side = json.loads(path.read_text(encoding="utf-8"))
+        if side["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"{path} has store format {side['format_version']}, this signaltok reads {FORMAT_VERSION}")
+        Header.from_json(side)
+        fields = ("file", "sha256", "bytes", "items", "tokens", "planned_keys", "failures", "version")
+        missing = [name for name in fields if name not in side]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}: {error}); delete it and run tokenize again"
+        ) from None
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; delete it and run tokenize again")
+    return side
+
+
+def holds(folder: Path, side: dict[str, Any]) -> bool:
+    """Whether the shard's file is there with the recorded bytes."""
+    path = folder / side["file"]
+    if not path.is_file() or path.stat().st_size != side["bytes"]:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == side["sha256"]
+
+
+def read_shard(folder: Path, side: dict[str, Any]) -> list[Item]:
+    """The items of a shard. Raises ValueError naming the file where it is missing or damaged."""
+    path = folder / side["file"]
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run tokenize again with the same --out to make it")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != side["sha256"]:
+        raise ValueError(
+            f"{path} is damaged: its SHA-256 is not the one in its side file; run tokenize again to make it anew"
+        )
+    try:
+        return _items(load(content), Header.from_json(side))
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path} is not a shard of a token store: {error}") from None
+
+
+def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
+    axes = header.axes
+    tensors: dict[str, np.ndarray] = {}
+    tensors["signal_size"] = np.array([item.signal_size for item in items], np.int32).reshape(-1, axes)
+    for level, size in enumerate(header.codebook_sizes):
+        codes = [item.levels[level] for item in items]
+        for item, own in zip(items, codes, strict=True):
+            if own.size and (int(own.min()) < 0 or int(own.max()) >= size):
+                raise ValueError(f"{item.key}: level {level} has codes outside 0 to {size - 1}")
+        kind = np.uint16 if size <= WIDEST_UINT16 else np.uint32
+        tensors[f"codes.{level}"] = np.concatenate([np.zeros(0, kind), *(c.astype(kind).ravel() for c in codes)])
+        tensors[f"offsets.{level}"] = _offsets([c.size for c in codes])
+        tensors[f"shape.{level}"] = np.array([c.shape for c in codes], np.int32).reshape(-1, axes)
+    keys = [item.key.encode("utf-8", "surrogateescape") for item in items]
+    tensors["key"] = np.frombuffer(b"".join(keys), np.uint8)
+    tensors["key_offsets"] = _offsets([len(key) for key in keys])
+    return tensors
+
+
+def _offsets(sizes: list[int]) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(sizes, np.int64))])
+
+
+def _items(tensors: dict[str, np.ndarray], header: Header) -> list[Item]:
+    text = tensors["key"].tobytes()
+    keys = [text[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(tensors["key_offsets"].tolist())]
+    items = []
+    for number, key in enumerate(keys):
+        levels = []
+        for level in range(len(header.codebook_sizes)):
+            first, last = tensors[f"offsets.{level}"][number : number + 2]
+            levels.append(tensors[f"codes.{level}"][first:last].reshape(tensors[f"shape.{level}"][number]))
+        size = tuple(int(n) for n in tensors["signal_size"][number])
+        items.append(Item(key=key, levels=tuple(levels), signal_size=size))
+    return items
+
+
+def _package_version() -> str:
+    try:
+        return version("signaltok")
+    except PackageNotFoundError:
+        return "unknown"
