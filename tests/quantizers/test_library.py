@@ -181,6 +181,16 @@ def test_wrong_options_are_named(name: str, options: dict, said: str) -> None:
         LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
+@pytest.mark.parametrize(("fraction", "times"), [(0.0, 3), (1.0, 1)])
+def test_the_residual_gradient_is_passed_on_once_a_level_or_once(fraction: float, times: int) -> None:
+    torch.manual_seed(0)
+    options = SUPPORTED["ResidualVQ"] | {"rotation_trick": False, "quant_grad_frac": fraction}
+    quantizer = LibraryQuantizer(latent_dim=DIM, name="ResidualVQ", options=options).train()
+    z = latent().requires_grad_()
+    (gradient,) = torch.autograd.grad(quantizer(z).z_q, z, latent(1))
+    assert torch.allclose(gradient, times * latent(1))
+
+
 def test_an_untrained_k_means_codebook_is_not_initialised_by_encoding() -> None:
     options = VECTOR | {"kmeans_init": True}
     quantizer = LibraryQuantizer(latent_dim=DIM, name="VectorQuantize", options=options).eval()
@@ -207,7 +217,7 @@ def test_the_yaml_spells_out_the_defaults_of_the_library() -> None:
     assert unlisted == {"vq_bridge", "in_place_codebook_optimizer"}
     for key, value in config["options"].items():
         default = signature[key].default
-        assert key == "codebook_size" or value == (derived[key] if key in derived else default), key
+        assert key == "codebook_size" or value == derived.get(key, default), key
     quantizer = LibraryQuantizer(latent_dim=DIM, name=config["name"], options=config["options"])
     assert quantizer.codebook_sizes == (1024,) and quantizer.loss_names() == {"commitment"}
 

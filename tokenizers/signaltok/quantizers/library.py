@@ -52,10 +52,13 @@ class LibraryQuantizer(Quantizer):
 
     Losses: "commitment" where the class has a plain commitment loss and nothing else, unweighted; "library" where
     it returns a sum of several, weighted by its own options; both averaged over levels and groups. Levels of
-    grouped classes are ordered level by level, groups within a level. The estimator is the library's: where
-    rotation_trick is off, the straight-through one. Padding never reaches the library. Several processes share
-    codebook statistics, asked at every training step. LatentQuantize's values stay as they are built: none of its
-    losses reaches them.
+    grouped classes are ordered level by level, groups within a level.
+
+    The estimator is the library's: where rotation_trick is off, the straight-through one, but the residual classes
+    pass the gradient on once a level, so that it is multiplied by the number of levels; ResidualVQ's
+    quant_grad_frac=1 makes it exactly one. LatentQuantize's values stay as they are built: none of its losses
+    reaches them. Padding never reaches the library. Several processes share codebook statistics, which is asked at
+    every training step.
     """
 
     def __init__(self, *, latent_dim: int, name: str, options: dict[str, Any]) -> None:
