@@ -31,6 +31,12 @@ from signaltok.types.reconstruction import Reconstruction
 class _RecordsArguments(ABCMeta):
     """Keeps the keyword arguments an object was built with, under ``arguments``."""
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's own; without this, inspect would report __call__ below."""
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return inspect.Signature(parameters)
+
     def __call__(cls, *positional: Any, **named: Any) -> Any:
         if positional:
             raise ValueError(f"{cls.__name__} takes keyword arguments only, got {positional!r}")

@@ -1,0 +1,1 @@
+"""Encoders: signal to latent. Each has a twin of the same name among the decoders."""

@@ -1,0 +1,73 @@
+"""A convolutional encoder in the manner of the VQ-VAE (van den Oord et al. 2017, section 4.1), over any axes.
+
+The signal enters by space to depth, so that no layer works at full resolution; between the widths the grid halves.
+"""
+
+from itertools import pairwise
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from signaltok.layers.conv import CONVOLUTIONS, ResidualBlock, check_axes, conv, silence
+from signaltok.layers.resample import pad_to_multiple, space_to_depth
+from signaltok.parts import Encoder
+from signaltok.types.token_stack import grid_lengths, valid_mask
+
+
+def patch_of(stride: int, widths: list[int]) -> int:
+    """Side of the patches at the signal's end: the stride less one halving between each two widths."""
+    if not widths or stride % 2 ** (len(widths) - 1) or stride < 2 ** (len(widths) - 1):
+        raise ValueError(
+            f"stride {stride} cannot be reached with widths {widths}: each width after the first halves the grid, "
+            f"so stride must be a multiple of {2 ** max(0, len(widths) - 1)}"
+        )
+    return stride // 2 ** (len(widths) - 1)
+
+
+class ConvEncoder(Encoder):
+    """signal [b, channels, *s] -> latent [b, latent_dim, *ceil(s / stride)].
+
+    widths: channels of each resolution, finest first; depth: residual blocks of each.
+    """
+
+    def __init__(
+        self, *, axes: int, channels: int, stride: int, widths: list[int], depth: int, latent_dim: int
+    ) -> None:
+        super().__init__()
+        check_axes(axes)
+        self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
+        self.stride = (stride,) * axes
+        self.patch = patch_of(stride, widths)
+        self.stem = conv(axes, channels * self.patch**axes, widths[0], 3)
+        self.stages = nn.ModuleList(
+            nn.ModuleList(ResidualBlock(axes=axes, width=width) for _ in range(depth)) for width in widths
+        )
+        self.down = nn.ModuleList(CONVOLUTIONS[axes](fine, coarse, 2, stride=2) for fine, coarse in pairwise(widths))
+        self.project = conv(axes, widths[-1], latent_dim, 1)
+        reach = self.patch + sum(depth * self.patch * 2**n for n in range(len(widths)))
+        self.receptive_field = (reach,) * axes
+
+    def forward(
+        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
+    ) -> Float[Tensor, "b d *l"]:
+        """See Encoder."""
+        x = pad_to_multiple(signal, self.stride[0])
+        if lengths is not None:
+            x = silence(x, valid_mask(lengths, tuple(x.shape[2:])))
+        x = space_to_depth(x, self.patch)
+        stride, mask = self.patch, None
+        for number, blocks in enumerate(self.stages):
+            if lengths is not None:
+                mask = valid_mask(
+                    grid_lengths(lengths, (stride,) * self.axes), tuple(x.shape[2:]) if number == 0 else _halved(x)
+                )
+            x = self.stem(silence(x, mask)) if number == 0 else self.down[number - 1](x)
+            for block in blocks:  # type: ignore[attr-defined]
+                x = block(x, mask)
+            x = silence(x, mask)
+            stride *= 2
+        return self.project(x)
+
+
+def _halved(x: Tensor) -> tuple[int, ...]:
+    return tuple(n // 2 for n in x.shape[2:])
