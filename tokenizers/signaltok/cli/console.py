@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+PIPED_WIDTH = 160  # columns where the output is not a terminal
+
 
 def say(content: RenderableType) -> None:
     """A line or a table on stdout."""
-    Console().print(content, soft_wrap=isinstance(content, str), markup=False, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console.print(content, soft_wrap=isinstance(content, str), markup=False, highlight=False)
 
 
 def complain(text: str) -> None:

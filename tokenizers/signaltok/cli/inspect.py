@@ -3,18 +3,20 @@
 import argparse
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
+from torch import Tensor, bincount, from_numpy, int64, zeros
 
 from signaltok.artifact import layout
 from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
+from signaltok.metrics.codes import summarize_counts
 from signaltok.store.index import is_store, read_store
 
 COUNTED = 2**24  # beyond so many codes a level, usage is not counted code by code
@@ -52,14 +54,18 @@ def bits_per_position(codebook_sizes: list[int], strides: list[list[int]]) -> fl
     return sum(math.log2(size) / math.prod(stride) for size, stride in zip(codebook_sizes, strides, strict=True))
 
 
-def count_rows(counts: list[np.ndarray]) -> list[tuple[str, str]]:
-    """Usage, perplexity and dead codes a level, with the number of tokens seen."""
+def count_rows(counts: Iterable[Tensor]) -> list[tuple[str, str]]:
+    """Usage, perplexity and dead codes a level, with the number of tokens seen beside them."""
     rows = []
     for level, hits in enumerate(counts):
-        seen, used = int(hits.sum()), int((hits > 0).sum())
-        shares = hits[hits > 0] / max(seen, 1)
-        perplexity = math.exp(-float((shares * np.log(shares)).sum()))
-        text = f"usage {used / len(hits):.1%}, perplexity {perplexity:.1f}, {len(hits) - used} dead, {seen} tokens seen"
+        if not int(hits.sum()):
+            rows.append((f"level {level}", "no tokens seen"))
+            continue
+        numbers = summarize_counts((hits,), signal_positions=1)
+        text = (
+            f"usage {numbers['usage']:.1%}, perplexity {numbers['perplexity']:.1f}, {numbers['dead']:.0f} dead of "
+            f"{len(hits)}, {numbers['entropy']:.3f} bits a token, {numbers['tokens']:.0f} tokens seen"
+        )
         rows.append((f"level {level}", text))
     return rows
 
@@ -94,19 +100,19 @@ def _tokenizer_rows(path: Path) -> list[tuple[str, str]]:
     ]
     rows.append(("parameters", f"{sum(tensor.numel() for tensor in weights.values()):,}"))
     names = [f"counts.{level}" for level in range(len(config["codebook_sizes"]))]
-    return rows + count_rows([books[name].numpy() for name in names if name in books])
+    return rows + count_rows([books[name] for name in names if name in books])
 
 
 def _store_rows(path: Path) -> list[tuple[str, str]]:
     store = read_store(path)
     sizes = store.header.codebook_sizes
-    counts = [np.zeros(size if size <= COUNTED else 0, np.int64) for size in sizes]
+    counts = [zeros(size if size <= COUNTED else 0, dtype=int64) for size in sizes]
     pixels = 0
     for item in store:
         pixels += math.prod(item.signal_size)
         for hits, codes in zip(counts, item.levels, strict=True):
             if len(hits):
-                np.add.at(hits, codes.ravel(), 1)
+                hits += bincount(from_numpy(codes.ravel().astype("int64")), minlength=len(hits))
     rows = [("kind", "token store"), *_shape_rows(store.header.to_json())]
     rows += [("items", str(len(store))), ("tokens", ", ".join(map(str, store.tokens)))]
     rows += [("shards", f"{len(store.shards)}, every hash holds"), ("signal positions", str(pixels))]
@@ -133,7 +139,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _run_counts(path: Path) -> list[np.ndarray]:
+def _run_counts(path: Path) -> list[Tensor]:
     try:
         tensors = load_file(path)
     except SafetensorError as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from signaltok.cli.console import complain
@@ -34,7 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     module.add_arguments(own)
     options = own.parse_args(chosen.rest)
     try:
-        return module.run(options)
+        status = module.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read our output has seen enough, as in `signaltok list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError) as error:
         if options.traceback:
             raise

@@ -1,0 +1,168 @@
+"""signaltok tokenize and detokenize: pictures to codes and back."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import signaltok
+from signaltok.cli.main import main
+from signaltok.store.index import read_store
+
+
+def tokens_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def tokens(exported, pictures, tmp_path):
+    out = tmp_path / "tokens"
+    assert main(["tokenize", str(exported), str(pictures), "--out", str(out), "--shard-items", "2"]) == 0
+    return out
+
+
+def test_stored_codes_are_those_of_encode(exported, pictures, tokens):
+    tokenizer = signaltok.load(exported)
+    items = list(read_store(tokens))
+    assert [item.key for item in items] == ["a.png", "sub/b.png", "sub/c.bmp", "sub/c.png"]
+    for item in items:
+        stack = tokenizer.encode(signaltok.read_image(pictures / item.key)[None])
+        np.testing.assert_array_equal(item.levels[0], stack.levels[0][0].numpy())
+        assert item.signal_size == stack.signal_size
+
+
+def test_an_exported_run_will_do(run_folder, pictures, tmp_path):
+    assert main(["export", str(run_folder)]) == 0
+    assert main(["tokenize", str(run_folder), str(pictures), "--out", str(tmp_path / "tokens")]) == 0
+    assert len(read_store(tmp_path / "tokens")) == 4
+
+
+def test_a_run_that_was_not_exported_says_how(run_folder, pictures, tmp_path, capsys):
+    assert main(["tokenize", str(run_folder), str(pictures), "--out", str(tmp_path / "tokens")]) == 1
+    assert f"signaltok export {run_folder}" in capsys.readouterr().err
+
+
+def test_detokenized_pictures_are_those_of_decode(exported, pictures, tokens, tmp_path):
+    out = tmp_path / "back"
+    assert main(["detokenize", str(exported), str(tokens), "--out", str(out)]) == 0
+    names = {"a.png": "a.png", "sub/b.png": "sub/b.png", "sub/c.png": "sub/c.png.png", "sub/c.bmp": "sub/c.bmp.png"}
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*.png")) == sorted(names.values())
+    tokenizer = signaltok.load(exported)
+    for key, name in names.items():
+        signal = signaltok.read_image(pictures / key)
+        decoded = tokenizer.decode(tokenizer.encode(signal[None]))[0].clamp(-1, 1)
+        expected = ((decoded + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(np.asarray(Image.open(out / name)), expected)
+
+
+def test_a_stopped_run_goes_on_and_gives_the_same_bytes(exported, pictures, tokens):
+    before = tokens_of(tokens)
+    (tokens / "index.json").unlink()
+    (tokens / "shard-00001.json").unlink()
+    assert main(["tokenize", str(exported), str(pictures), "--out", str(tokens), "--shard-items", "2"]) == 0
+    assert tokens_of(tokens) == before
+
+
+def test_unreadable_pictures_are_named_and_the_rest_is_stored(exported, pictures, tmp_path, capsys):
+    (pictures / "empty.png").write_bytes(b"")
+    (pictures / "sub" / "text.jpg").write_text("not a picture")
+    whole = (pictures / "sub" / "c.png").read_bytes()
+    (pictures / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "tokens"
+    arguments = ["tokenize", str(exported), str(pictures), "--out", str(out)]
+    bad = ["empty.png", "sub/text.jpg", "truncated.png"]
+    assert main(arguments) == 0
+    complaints = [line for line in capsys.readouterr().err.splitlines() if line.startswith("signaltok: ")]
+    assert [line.split(": ")[1] for line in complaints] == [f"could not read {name}" for name in bad]
+    store = read_store(out)
+    assert [failure.key for failure in store.failures] == bad
+    assert all(failure.reason for failure in store.failures)
+    assert len(store) == 4
+    assert main(arguments) == 0
+    again = capsys.readouterr().err
+    assert all(f"could not read {name} in an earlier run" in again for name in bad)
+
+
+def test_exit_1_where_none_could_be_read(exported, tmp_path, capsys):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "x.png").write_bytes(b"x")
+    assert main(["tokenize", str(exported), str(folder), "--out", str(tmp_path / "tokens")]) == 1
+    error = capsys.readouterr().err
+    assert "could not read x.png" in error
+    assert "none of the 1 pictures" in error
+    assert json.loads((tmp_path / "tokens" / "index.json").read_text())["failures"][0]["key"] == "x.png"
+
+
+@pytest.mark.parametrize(("folder", "message"), [("empty", "holds no pictures"), ("nowhere", "there is no folder")])
+def test_exit_1_for_a_folder_without_pictures(exported, tmp_path, capsys, folder, message):
+    (tmp_path / "empty").mkdir()
+    assert main(["tokenize", str(exported), str(tmp_path / folder), "--out", str(tmp_path / "tokens")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "tokens").exists()
+
+
+def test_another_tokenizer_is_refused_by_both(exported, pictures, tokens, make_tokenizer, tmp_path, capsys):
+    other = make_tokenizer(seed=7).save(tmp_path / "other")
+    before = tokens_of(tokens)
+    assert main(["tokenize", str(other), str(pictures), "--out", str(tokens)]) == 1
+    assert "another tokenizer" in capsys.readouterr().err
+    assert main(["detokenize", str(other), str(tokens), "--out", str(tmp_path / "back")]) == 1
+    assert "give the tokenizer that made them" in capsys.readouterr().err
+    assert tokens_of(tokens) == before
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_damaged_shard_is_named(exported, tokens, tmp_path, capsys):
+    path = tokens / "shard-00001.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    assert main(["detokenize", str(exported), str(tokens), "--out", str(tmp_path / "back")]) == 1
+    assert "shard-00001.safetensors is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_tokenizer_without_codes_names_embed(pictures, make_tokenizer, tmp_path, capsys):
+    folder = make_tokenizer(codes=False).save(tmp_path / "continuous")
+    assert main(["tokenize", str(folder), str(pictures), "--out", str(tmp_path / "tokens")]) == 1
+    assert "embed" in capsys.readouterr().err
+
+
+def test_a_key_that_leads_out_of_the_folder_is_refused(exported, pictures, tmp_path, capsys):
+    from signaltok.cli.tokenize import read_header
+    from signaltok.store.index import fill_store
+    from signaltok.store.plan import Item
+
+    header = read_header(exported)
+    item = Item(key="../evil.png", levels=(np.zeros((1, 1), np.int64),), signal_size=(4, 4))
+    fill_store(tmp_path / "tokens", header, [item.key], shard_items=1, compute=lambda _: item, advance=lambda _: None)
+    assert main(["detokenize", str(exported), str(tmp_path / "tokens"), "--out", str(tmp_path / "back")]) == 1
+    assert "outside the folder" in capsys.readouterr().err
+    assert not (tmp_path / "evil.png").exists()
+
+
+PROGRAM = """
+import sys
+from signaltok.cli.main import main
+run, pictures, tokens, back = sys.argv[1:]
+assert main(["export", run]) == 0
+assert main(["tokenize", run, pictures, "--out", tokens]) == 0
+assert main(["detokenize", run, tokens, "--out", back]) == 0
+assert main(["inspect", tokens]) == 0
+heavy = {"lightning", "pytorch_lightning", "hydra", "omegaconf", "wandb", "matplotlib", "torchvision"}
+loaded = sorted(heavy & {name.partition(".")[0] for name in sys.modules})
+assert not loaded, loaded
+"""
+
+
+def test_the_commands_import_neither_lightning_nor_hydra(run_folder, pictures, tmp_path):
+    arguments = [str(path) for path in (run_folder, pictures, tmp_path / "tokens", tmp_path / "back")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
