@@ -124,3 +124,30 @@ def test_exported_twice_from_one_checkpoint_has_one_fingerprint(run_folder, tmp_
         assert main(["export", str(run_folder), str(tmp_path / name)]) == 0
         prints.append(json.loads((tmp_path / name / "config.json").read_text())["fingerprint"])
     assert prints[0] == prints[1]
+
+
+def stand_in(tokenizer, folder, probe):
+    """Instead of ONNX, which takes seconds: what it would be held against, and two files."""
+    assert probe.shape == (1, 3, 32, 32)
+    assert -1 <= float(probe.min()) < float(probe.max()) <= 1
+    for name in ("encoder.onnx", "decoder.onnx"):
+        (folder / name).write_bytes(b"onnx")
+    return folder / "encoder.onnx", folder / "decoder.onnx"
+
+
+def test_onnx_files_lie_beside_the_rest(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("signaltok.cli.export.write_onnx", stand_in)
+    out = tmp_path / "out"
+    assert main(["export", str(run_folder), str(out), "--onnx"]) == 0
+    assert {"encoder.onnx", "decoder.onnx", "config.json"} <= set(tree(out))
+    signaltok.load(out)
+
+
+def test_nothing_is_exported_where_onnx_gives_other_codes(run_folder, tmp_path, monkeypatch, capsys):
+    def disagree(tokenizer, folder, probe):
+        raise ValueError("encoder.onnx gives 3 other codes of 64 at level 0")
+
+    monkeypatch.setattr("signaltok.cli.export.write_onnx", disagree)
+    assert main(["export", str(run_folder), str(tmp_path / "out"), "--onnx"]) == 1
+    assert "3 other codes" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,9 +1,11 @@
 """signaltok tokenize and detokenize: pictures to codes and back."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,12 +62,60 @@ def test_detokenized_pictures_are_those_of_decode(exported, pictures, tokens, tm
         np.testing.assert_array_equal(np.asarray(Image.open(out / name)), expected)
 
 
+def test_pictures_that_stand_there_are_written_over_only_by_force(exported, pictures, tokens, capsys):
+    before = (pictures / "a.png").read_bytes()
+    arguments = ["detokenize", str(exported), str(tokens), "--out", str(pictures)]
+    assert main(arguments) == 1
+    assert "2 pictures stand in" in capsys.readouterr().err
+    assert (pictures / "a.png").read_bytes() == before
+    assert main([*arguments, "--force"]) == 0
+    assert (pictures / "a.png").read_bytes() != before
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu0", "is no device"), ("cuda:99", "no device cuda:99")])
+def test_a_device_that_is_not_there(exported, pictures, tmp_path, capsys, device, message):
+    out = tmp_path / "tokens"
+    assert main(["tokenize", str(exported), str(pictures), "--out", str(out), "--device", device]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_stopped_run_goes_on_and_gives_the_same_bytes(exported, pictures, tokens):
     before = tokens_of(tokens)
     (tokens / "index.json").unlink()
     (tokens / "shard-00001.json").unlink()
     assert main(["tokenize", str(exported), str(pictures), "--out", str(tokens), "--shard-items", "2"]) == 0
     assert tokens_of(tokens) == before
+
+
+def test_a_full_disk_is_named_and_what_was_written_stays(exported, pictures, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "tokens"
+    arguments = ["tokenize", str(exported), str(pictures), "--out", str(out), "--shard-items", "2"]
+    write_bytes = Path.write_bytes
+
+    def full(path, content):
+        if "shard-00001" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(arguments) == 1
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "no space left while writing" in complaint
+    assert "shard-00001.safetensors" in complaint
+    assert sorted(path.name for path in out.iterdir()) == ["shard-00000.json", "shard-00000.safetensors"]
+    monkeypatch.undo()
+    assert main(arguments) == 0
+    assert len(read_store(out)) == 4
+
+
+def test_a_stop_by_hand_says_how_to_go_on(exported, pictures, tmp_path, capsys, monkeypatch):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("signaltok.cli.tokenize.read_image", stop)
+    assert main(["tokenize", str(exported), str(pictures), "--out", str(tmp_path / "tokens")]) == 130
+    assert "goes on where it stopped" in capsys.readouterr().err
 
 
 def test_unreadable_pictures_are_named_and_the_rest_is_stored(exported, pictures, tmp_path, capsys):
@@ -139,7 +189,15 @@ def test_a_key_that_leads_out_of_the_folder_is_refused(exported, pictures, tmp_p
 
     header = read_header(exported)
     item = Item(key="../evil.png", levels=(np.zeros((1, 1), np.int64),), signal_size=(4, 4))
-    fill_store(tmp_path / "tokens", header, [item.key], shard_items=1, compute=lambda _: item, advance=lambda _: None)
+    fill_store(
+        tmp_path / "tokens",
+        header,
+        [item.key],
+        shard_items=1,
+        device="cpu",
+        compute=lambda _: item,
+        advance=lambda _: None,
+    )
     assert main(["detokenize", str(exported), str(tmp_path / "tokens"), "--out", str(tmp_path / "back")]) == 1
     assert "outside the folder" in capsys.readouterr().err
     assert not (tmp_path / "evil.png").exists()

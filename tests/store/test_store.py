@@ -38,7 +38,9 @@ def compute(key: str) -> Item | Failure:
 
 def fill(folder, *, header=HEADER, keys=KEYS, shard_items=2, compute=compute):
     advanced = []
-    index = fill_store(folder, header, keys, shard_items=shard_items, compute=compute, advance=advanced.append)
+    index = fill_store(
+        folder, header, keys, shard_items=shard_items, device="cpu", compute=compute, advance=advanced.append
+    )
     assert sum(advanced) == len(keys)
     return index
 

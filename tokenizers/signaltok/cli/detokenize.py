@@ -22,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="the tokenizer that made the tokens")
     parser.add_argument("tokens", type=Path, metavar="TOKENS", help="the token store")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the pictures go")
+    parser.add_argument("--force", action="store_true", help="write over pictures that stand there already")
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     store = read_store(options.tokens)
     store.check_fingerprint(header.fingerprint)
     names = _picture_names(store)
-    tokenizer = open_tokenizer(folder)
+    if not options.force:
+        _check_free(options.out, names)
+    tokenizer = open_tokenizer(folder, options.device)
     with progress_bar("detokenize", len(store)) as progress:
         for item in store:
             signal = tokenizer.decode(to_stack(item, header))[0]
@@ -64,6 +68,15 @@ def _picture_names(store: Store) -> dict[str, PurePosixPath]:
         alone = plain[path.with_suffix(".png")] == 1
         names[key] = path.with_suffix(".png") if alone else path.with_name(f"{path.name}.png")
     return names
+
+
+def _check_free(out: Path, names: dict[str, PurePosixPath]) -> None:
+    taken = [name for name in names.values() if (out / name).exists()]
+    if taken:
+        raise ValueError(
+            f"{len(taken)} pictures stand in {out} already, such as {taken[0]}; give a new folder, or --force to "
+            "write over them"
+        )
 
 
 def _write_picture(signal: np.ndarray, value_range: tuple[float, float], path: Path) -> None:

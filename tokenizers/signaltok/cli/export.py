@@ -77,19 +77,20 @@ def load_run(folder: Path, checkpoint: str) -> Tokenizer:
 
 
 def _check_target(out: Path, force: bool, codebooks_only: bool) -> None:
-    taken = out / layout.CODEBOOKS if codebooks_only else out
-    if codebooks_only and out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder")
-    if not taken.exists() or (not codebooks_only and out.is_dir() and not any(out.iterdir())):
-        return
-    if not codebooks_only:
-        layout_ours = (out / layout.CONFIG).is_file()
-        if not layout_ours:
+    """Raise ValueError where something stands at out that must stay, before any work is done."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give the name of a folder")
+    exported = (out / layout.CONFIG).is_file()
+    if codebooks_only:
+        if exported:
+            raise ValueError(f"{out} is an exported tokenizer and has its codebooks; give another folder")
+        taken = (out / layout.CODEBOOKS).exists()
+    else:
+        taken = out.is_dir() and any(out.iterdir())
+        if taken and not exported:
             raise ValueError(f"{out} exists and is not an exported tokenizer; give a new folder")
-    elif (out / layout.CONFIG).is_file():
-        raise ValueError(f"{out} is an exported tokenizer and has its codebooks; give another folder")
-    if not force:
-        raise ValueError(f"{taken} exists; give another folder, or --force to replace it")
+    if taken and not force:
+        raise ValueError(f"{out} has been exported before; give another folder, or --force to replace it")
 
 
 def _counts(folder: Path, levels: int) -> tuple[Tensor, ...] | None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from signaltok.artifact.layout import CONFIG
 from signaltok.artifact.read import load
 from signaltok.tokenizer import Tokenizer
@@ -27,9 +29,25 @@ def is_run(path: Path) -> bool:
     return (path / "checkpoints").is_dir() or (path / "provenance.json").is_file()
 
 
-def open_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of an exported folder. Raises ValueError where it is damaged or holds something else."""
+def open_tokenizer(folder: Path, device: str) -> Tokenizer:
+    """The tokenizer of an exported folder. Raises ValueError where it is damaged, or the device is not there."""
+    place = _device(device)
     tokenizer = load(folder)
     if not isinstance(tokenizer, Tokenizer):
         raise ValueError(f"{folder / CONFIG} describes a {type(tokenizer).__name__}, not a tokenizer")
-    return tokenizer
+    return tokenizer.to(place)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"{name!r} is no device; give cpu, cuda, cuda:1 or mps") from None
+    there = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise ValueError(f"this machine has no device {name}; give --device cpu")
+    return device

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the pictures, nested as they may be")
     parser.add_argument("--out", type=Path, required=True, metavar="TOKENS", help="folder of the token store")
     parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="pictures a shard (default 1024)")
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.folder.is_dir():
         raise ValueError(f"there is no folder {options.folder}; give the folder that holds the pictures")
     keys = ImageFolder(root=str(options.folder), split="all", resize=None, cache_megabytes=0).keys("train")
-    tokenizer = open_tokenizer(folder)
+    tokenizer = open_tokenizer(folder, options.device)
     named: set[str] = set()
 
     def compute(key: str) -> Item | Failure:
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
             header,
             keys,
             shard_items=options.shard_items,
+            device=options.device,
             compute=compute,
             advance=lambda count: progress.advance(progress.task_ids[0], count),
         )

@@ -20,12 +20,14 @@ def fill_store(
     keys: Iterable[str],
     *,
     shard_items: int,
+    device: str,
     compute: Callable[[str], Item | Failure],
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
     """Write every shard that is not there yet, then the index; the index.
 
-    compute gives the codes of a key or the reason why there are none; advance is told how many keys are done.
+    compute gives the codes of a key or the reason why there are none; advance is told how many keys are done. device
+    goes on record: another one may give another code for a value that lies between two.
     A shard whose side file is there and whose hash holds is skipped, so a run that was stopped goes on where it
     stopped. Raises ValueError where the folder holds another tokenizer's codes, other items, or other files.
     """
@@ -44,7 +46,7 @@ def fill_store(
             else:
                 failures.append(result)
             advance(1)
-        write_shard(folder, planned, header, items, failures)
+        write_shard(folder, planned, header, items, failures, device)
     return write_index(folder)
 
 

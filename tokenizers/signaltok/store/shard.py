@@ -27,7 +27,7 @@ WIDEST_UINT16 = 65_536
 
 
 def write_shard(
-    folder: Path, planned: Planned, header: Header, items: list[Item], failures: list[Failure]
+    folder: Path, planned: Planned, header: Header, items: list[Item], failures: list[Failure], device: str
 ) -> dict[str, Any]:
     """Write a shard, then its side file; the side file's content.
 
@@ -49,6 +49,7 @@ def write_shard(
         "tokens": [sum(item.levels[level].size for item in items) for level in range(len(header.codebook_sizes))],
         "planned_keys": planned.keys_hash,
         "failures": [{"key": f.key, "reason": f.reason} for f in sorted(failures, key=lambda f: f.key)],
+        "device": device,
         "version": _package_version(),
     }
     write_text(folder / f"{planned.name}.json", json.dumps(side, indent=2) + "\n")
@@ -62,7 +63,7 @@ def read_side(path: Path) -> dict[str, Any]:
         if side["format_version"] != FORMAT_VERSION:
             raise ValueError(f"{path} has store format {side['format_version']}, this signaltok reads {FORMAT_VERSION}")
         Header.from_json(side)
-        fields = ("file", "sha256", "bytes", "items", "tokens", "planned_keys", "failures", "version")
+        fields = ("file", "sha256", "bytes", "items", "tokens", "planned_keys", "failures", "device", "version")
         missing = [name for name in fields if name not in side]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(
