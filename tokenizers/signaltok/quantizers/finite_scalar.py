@@ -11,31 +11,17 @@ and the code is the mixed-radix number of the digits round(f(z)) + floor(L / 2),
 import math
 from itertools import accumulate
 from operator import mul
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
+from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.types.quantized import Quantized
 
 EPSILON = 1e-3  # of the paper's bound: keeps the outermost values reachable
 LARGEST_TABLE = 65536  # codes for which the vectors are listed
-
-
-class _StraightThrough(torch.autograd.Function):
-    """The quantized vector, with the gradient of the inner latent."""
-
-    @staticmethod
-    def forward(ctx: Any, inner: Tensor, quantized: Tensor) -> Tensor:
-        del ctx, inner
-        return quantized.view_as(quantized)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        del ctx
-        return gradient, None
 
 
 class FiniteScalarQuantizer(Quantizer):
@@ -92,7 +78,7 @@ class FiniteScalarQuantizer(Quantizer):
         del mask
         bounded = self._bound(self.project_in(z.movedim(1, -1)))
         codes = self._codes(self._digits(bounded.detach()))
-        inner_q = _StraightThrough.apply(bounded / self._half, self._values(codes))
+        inner_q = straight_through(bounded / self._half, self._values(codes))
         return Quantized(z_q=self.project_out(inner_q).movedim(-1, 1), codes=(codes,))
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:

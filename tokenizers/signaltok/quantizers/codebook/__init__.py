@@ -1,0 +1,1 @@
+"""Learned codebooks, as a method section: search, update, estimator, initialization, revival; vector joins them."""

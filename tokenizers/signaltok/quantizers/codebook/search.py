@@ -1,0 +1,59 @@
+"""The nearest code, exactly: the one search behind every learned codebook.
+
+|z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the nearest code has the largest score z.e - |e|^2 / 2. Scores are
+computed tile by tile in float32; the tokens x codes matrix never exists.
+"""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+TILE_SCORES = 1 << 20  # scores held at a time: 4 MB, which stays in the cache of a core
+GROUP = 32  # codes a group in the two-stage search
+SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
+WIDE = 256
+CODES_A_TILE = 8192
+
+
+@torch.no_grad()
+def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[Tensor, " n"]:
+    """Index of the vector nearest to each row (squared Euclidean distance); the lowest index where several are.
+
+    For cosine similarity give normalised rows and vectors. Memory beyond the result is bounded, whatever n and K.
+    """
+    rows, vectors = rows.detach().float().contiguous(), vectors.detach().float()
+    # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
+    bias = vectors.square().sum(1).mul_(-0.5)
+    one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE
+    codes = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
+    width = min(len(vectors), CODES_A_TILE)
+    height = max(1, TILE_SCORES // width)
+    scores = rows.new_empty(min(height, len(rows)) * width)
+    best = rows.new_full((len(rows),), -torch.inf)
+    for left in range(0, len(vectors), width):
+        tile, tile_bias = vectors[left : left + width].T.contiguous(), bias[left : left + width]
+        for top in range(0, len(rows), height):
+            part = rows[top : top + height]
+            table = scores[: len(part) * tile.shape[1]].view(len(part), tile.shape[1])
+            torch.addmm(tile_bias, part, tile, out=table)
+            value, index = table.max(1) if one_stage or tile.shape[1] % GROUP else _two_stage(table)
+            _keep_better(best[top : top + height], codes[top : top + height], value, index, left)
+    return codes
+
+
+def _two_stage(table: Float[Tensor, "n k"]) -> tuple[Float[Tensor, " n"], Int64[Tensor, " n"]]:
+    """Row maximum and its first index: the best group by its maximum, then the best code in that group.
+
+    A maximum without indices runs at the speed of the memory; one with indices does not.
+    """
+    groups = table.view(len(table), -1, GROUP)
+    value, group = groups.amax(2).max(1)
+    members = groups.gather(1, group.view(-1, 1, 1).expand(-1, 1, GROUP)).squeeze(1)
+    return value, group * GROUP + members.argmax(1)
+
+
+def _keep_better(best: Tensor, codes: Tensor, value: Tensor, index: Tensor, offset: int) -> None:
+    """Take value and index where they beat what earlier tiles gave; a tie stays with the lower index."""
+    better = value > best
+    torch.where(better, index + offset, codes, out=codes)
+    torch.where(better, value, best, out=best)

@@ -1,0 +1,142 @@
+"""Vector quantization with a learned codebook (VQ-VAE, van den Oord et al. 2017), its five choices given as parts.
+
+Latents are projected to the codebook's own width where that differs (factorised codes: ViT-VQGAN, Yu et al. 2021,
+section 3.2) and, for the cosine metric, put on the unit sphere together with the codes.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signaltok.parts import CodeVectors, Quantizer
+from signaltok.quantizers.codebook.estimator import Estimator
+from signaltok.quantizers.codebook.initialization import Initialization, sample
+from signaltok.quantizers.codebook.revival import UsageRevival
+from signaltok.quantizers.codebook.search import nearest
+from signaltok.quantizers.codebook.update import Update
+from signaltok.quantizers.distributed import rows_of_group, seeded
+from signaltok.types.quantized import Quantized
+
+METRICS = ("euclidean", "cosine")
+
+
+class VectorQuantizer(Quantizer):
+    """One codebook, one level.
+
+    metric: "euclidean" or "cosine". The inner latent is the projected (and, for cosine, normalised) latent; the
+    loss "commitment" is its mean squared distance to the code, with the gradient to the latent alone.
+    """
+
+    initialized: Tensor
+    steps: Tensor
+    seed: Tensor
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        codebook_size: int,
+        codebook_dim: int,
+        metric: str,
+        update: Update,
+        estimator: Estimator,
+        initialization: Initialization,
+        revival: UsageRevival | None,
+    ) -> None:
+        super().__init__()
+        if codebook_size < 2 or codebook_dim < 1:
+            raise ValueError(
+                f"codebook_size must be at least 2 and codebook_dim at least 1, got {codebook_size} and {codebook_dim}"
+            )
+        if metric not in METRICS:
+            raise ValueError(f"metric must be one of {METRICS}, got {metric!r}")
+        self.latent_dim, self.codebook_size, self.codebook_dim = latent_dim, codebook_size, codebook_dim
+        self.spherical = metric == "cosine"
+        projected = latent_dim != codebook_dim
+        self.project_in = nn.Linear(latent_dim, codebook_dim) if projected else nn.Identity()
+        self.project_out = nn.Linear(codebook_dim, latent_dim) if projected else nn.Identity()
+        self.update, self.estimator = update, estimator
+        self.initialization, self.revival = initialization, revival
+        self.table = update.table(codebook_size, codebook_dim, self.spherical)
+        self.register_buffer("initialized", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        # Drawn once: with several processes, Lightning gives all of them the first one's buffers.
+        self.register_buffer("seed", torch.randint(2**31, ()))
+        self.table.start(torch.randn(codebook_size, codebook_dim))
+        if self.spherical:
+            self.table.start(F.normalize(torch.randn(codebook_size, codebook_dim), dim=1))
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """See Quantizer."""
+        return (self.codebook_size,)
+
+    def loss_names(self) -> frozenset[str]:
+        """See Quantizer."""
+        return frozenset({"commitment"}) | self.update.losses
+
+    def _inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n inner"]:
+        rows = self.project_in(z.flatten(2).transpose(1, 2).reshape(-1, self.latent_dim))
+        return F.normalize(rows, dim=1) if self.spherical else rows
+
+    def _outer(self, rows: Float[Tensor, "n inner"], shape: tuple[int, ...]) -> Float[Tensor, "b d *l"]:
+        b, *grid = shape
+        return self.project_out(rows).view(b, -1, self.latent_dim).transpose(1, 2).reshape(b, self.latent_dim, *grid)
+
+    def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
+        """See Quantizer."""
+        return (nearest(self._inner(z), self.table.vectors).view(len(z), *z.shape[2:]),)
+
+    def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
+        """See Quantizer."""
+        (level,) = codes
+        return self._outer(self.table.vectors[level.flatten()], tuple(level.shape))
+
+    def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
+        """See Quantizer."""
+        shape = (len(z), *z.shape[2:])
+        inner = self._inner(z)
+        valid = None if mask is None else mask.flatten()
+        rows = inner if valid is None else inner[valid]
+        self._begin(rows.detach())
+        found = nearest(rows, self.table.vectors)
+        # EMA vectors move in place below; what this batch was quantized with is gathered before.
+        q = self.table.vectors[found]
+        losses = {"commitment": _mean_square(rows, q.detach()), **self.table.losses(rows, q)}
+        estimated = self.estimator(rows, q.detach())
+        with torch.no_grad():
+            self._observe(rows.detach(), found)
+        if valid is not None:
+            estimated = torch.zeros_like(inner).masked_scatter(valid[:, None], estimated)
+            found = torch.zeros(len(inner), dtype=torch.int64, device=z.device).masked_scatter(valid, found)
+        z_q = self._outer(estimated, shape)
+        return Quantized(z_q=z_q if mask is None else z_q * mask, codes=(found.view(shape),), losses=losses)
+
+    @torch.no_grad()
+    def _begin(self, rows: Float[Tensor, "n inner"]) -> None:
+        if bool(self.initialized) or rows_of_group(rows)[0] == 0:  # quantizer dropout may leave a level no item
+            return
+        vectors = self.initialization(rows, self.codebook_size, seeded(self.seed, self.steps))
+        self.table.start(F.normalize(vectors, dim=1) if self.spherical else vectors)
+        self.initialized.fill_(True)
+
+    def _observe(self, rows: Float[Tensor, "n inner"], codes: Int64[Tensor, " n"]) -> None:
+        self.steps += 1
+        self.table.observe(rows, codes)
+        if self.revival is None:
+            return
+        dead = self.revival.dead(self.table.counts, int(self.steps), self.progress)
+        if len(dead):
+            self.table.replace(dead, sample(rows, len(dead), seeded(self.seed, self.steps)))
+
+    def code_vectors(self) -> tuple[CodeVectors, ...]:
+        """See Quantizer."""
+        with torch.no_grad():
+            searched = self.table.vectors.detach()
+            return (CodeVectors(searched=searched, decoded=self.project_out(searched)),)
+
+
+def _mean_square(rows: Tensor, q: Tensor) -> Tensor:
+    """Mean squared difference; zero, with its gradient, where there are no rows."""
+    return (rows - q).square().sum() / max(1, rows.numel())
