@@ -4,13 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.nn import functional as F
 
-from signaltok.parts import Quantizer
+from signaltok.decoders.conv import ConvDecoder
+from signaltok.encoders.conv import ConvEncoder
+from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.quantizers.codebook.estimator import Estimator, Rotation, StraightThrough
+from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform
+from signaltok.quantizers.codebook.revival import UsageRevival
+from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient, Update
+from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
 
 DIM = 4
+STRIDE = 4
 
 
 @dataclass(frozen=True)
@@ -32,14 +42,75 @@ def bounded(quantizer: Quantizer, z: Tensor) -> Tensor:
     return quantizer.inner(z).movedim(-1, 1)
 
 
+def vector(**changes: object) -> Callable[[], Quantizer]:
+    def build() -> Quantizer:
+        plain = {
+            "latent_dim": DIM,
+            "codebook_size": 16,
+            "codebook_dim": DIM,
+            "metric": "euclidean",
+            "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
+            "estimator": StraightThrough(),
+            "initialization": DataSample(),
+            "revival": None,
+        }
+        return VectorQuantizer(**plain | changes)
+
+    return build
+
+
+def residual(level: Callable[[], Quantizer], dropout: float = 0.0) -> Callable[[], Quantizer]:
+    return lambda: ResidualQuantizer(latent_dim=DIM, num_codebooks=3, level=level(), dropout=dropout)
+
+
 def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
+def codebook(
+    metric: str, dim: int = DIM, estimator: Estimator | None = None, update: Update | None = None
+) -> Quantizer:
+    return VectorQuantizer(
+        latent_dim=DIM,
+        codebook_size=16,
+        codebook_dim=dim,
+        metric=metric,
+        update=update or ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
+        estimator=estimator or StraightThrough(),
+        initialization=KMeans(iterations=3),
+        revival=UsageRevival(threshold=0.1, every=2, until=0.8),
+    )
+
+
+def residual(level: Quantizer, dropout: float = 0.0) -> Quantizer:
+    return ResidualQuantizer(latent_dim=DIM, num_codebooks=3, level=level, dropout=dropout)
+
+
+def projected(quantizer: Quantizer, z: Tensor) -> Tensor:
+    return F.normalize(z, dim=1)
+
+
 QUANTIZERS = {
+    "vq cosine straight": Row(lambda: codebook("cosine"), projected),
+    "vq factorised": Row(lambda: codebook("cosine", dim=2)),
+    "vq rotation": Row(lambda: codebook("euclidean", estimator=Rotation())),
+    "vq gradient cosine": Row(lambda: codebook("cosine", update=Gradient(decay=0.9)), projected),
+    "rvq": Row(lambda: residual(codebook("euclidean")), itself),
+    "rvq dropout": Row(lambda: residual(codebook("euclidean"), dropout=0.5), itself),
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
+    "vq": Row(vector(), itself),
+    "vq gradient": Row(vector(update=Gradient(decay=0.9), initialization=Uniform()), itself),
+    "vq cosine": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
+    "vq revival": Row(
+        vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
+    ),
+    "rvq": Row(residual(vector()), itself),
+    "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
+    "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
+    "rvq nested": Row(residual(residual(vector())), itself),
+    "rvq projected": Row(residual(vector(codebook_dim=2))),
     "library vq": Row(library("VectorQuantize", codebook_size=16, rotation_trick=False), itself),
     "library rotation": Row(library("VectorQuantize", codebook_size=16, rotation_trick=True)),
     "library revival": Row(library("VectorQuantize", codebook_size=16, kmeans_init=True, threshold_ema_dead_code=2)),
@@ -47,4 +118,11 @@ QUANTIZERS = {
         library("ResidualVQ", codebook_size=16, num_quantizers=3, rotation_trick=False, quant_grad_frac=1.0), itself
     ),
     "library fsq": Row(library("FSQ", levels=[8, 5, 5, 5])),
+}
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "conv": lambda: ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=DIM),
+}
+DECODERS: dict[str, Callable[[], Decoder]] = {
+    "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
 }

@@ -36,7 +36,7 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
     for step in range(STEPS):
         batch = torch.randn(BATCH, DIM, 16, generator=torch.Generator().manual_seed(100 + step))
         optimizer.zero_grad()
-        wrapped(batch[rank::world]).backward()
+        wrapped(batch.chunk(world)[rank]).backward()
         optimizer.step()
     return {key: value.clone() for key, value in model.state_dict().items()}
 

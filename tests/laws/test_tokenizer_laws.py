@@ -1,0 +1,201 @@
+"""The laws over every encoder, decoder and quantizer of the table, joined to tokenizers, on a real photograph."""
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table import DECODERS, ENCODERS, QUANTIZERS, STRIDE
+from torch import Tensor
+
+import signaltok.decoders
+import signaltok.encoders
+from signaltok.data.read_image import read_image
+from signaltok.parts import Decoder, Encoder
+from signaltok.tokenizer import Tokenizer
+from signaltok.types.token_stack import TokenStack, grid_size, valid_mask
+
+PHOTO = Path(__file__).parents[2] / "data" / "photos" / "badlands0.jpg"
+BLOCK = 128
+every = pytest.mark.parametrize(("encoder", "decoder"), [(e, d) for e in ENCODERS for d in DECODERS])
+coded = pytest.mark.parametrize("quantizer", [name for name in QUANTIZERS if name != "identity"])
+
+
+@cache
+def photo() -> Tensor:
+    return read_image(PHOTO)[None]
+
+
+def crop(height: int, width: int, top: int = 60, left: int = 40) -> Tensor:
+    return photo()[:, :, top : top + height, left : left + width].clone()
+
+
+@cache
+def tokenizer(encoder: str = "conv", quantizer: str = "fsq", decoder: str = "conv") -> Tokenizer:
+    """In eval mode, after a step of training on photographs."""
+    torch.manual_seed(0)
+    built = Tokenizer(
+        encoder=ENCODERS[encoder](),
+        quantizer=QUANTIZERS[quantizer].build(),
+        decoder=DECODERS[decoder](),
+        value_range=(-1.0, 1.0),
+        block=BLOCK,
+    ).train()
+    built(torch.cat([crop(32, 32), crop(32, 32, 100, 90)]))
+    return built.eval()
+
+
+def assert_same(one: TokenStack, other: TokenStack) -> None:
+    assert all(torch.equal(a, b) for a, b in zip(one.levels, other.levels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("room", "contract", "table"),
+    [(signaltok.encoders, Encoder, ENCODERS), (signaltok.decoders, Decoder, DECODERS)],
+)
+def test_the_table_holds_every_encoder_and_decoder(room, contract, table) -> None:
+    found = set()
+    for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if inspect.isclass(value) and issubclass(value, contract) and not inspect.isabstract(value):
+                found.add(value)
+    assert found == {type(build()) for build in table.values()}
+
+
+@every
+@settings(max_examples=6, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40))
+def test_law_1_forward_in_eval_is_encode_then_decode_at_any_size(encoder, decoder, height: int, width: int) -> None:
+    model, signal = tokenizer(encoder, "fsq", decoder), crop(height, width)
+    stack = model.encode(signal)
+    with torch.no_grad():
+        reconstruction = model(signal)
+    assert stack.levels[0].shape == (1, *grid_size((height, width), (STRIDE, STRIDE)))
+    assert reconstruction.signal.shape == signal.shape
+    assert torch.equal(reconstruction.signal, model.decode(stack))
+    assert torch.equal(reconstruction.quantized.codes[0], stack.levels[0])
+    assert torch.equal(reconstruction.quantized.z_q, model.quantizer.decode(stack.levels))
+
+
+@coded
+def test_law_1_for_every_quantizer_inside_a_tokenizer(quantizer: str) -> None:
+    model, signal = tokenizer(quantizer=quantizer), crop(33, 22)
+    stack = model.encode(signal)
+    stack.check_range()
+    with torch.no_grad():
+        assert torch.equal(model(signal).signal, model.decode(stack))
+
+
+def batch() -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Three crops of different sizes, padded with noise; their lengths; the crops."""
+    items = [crop(30, 21), crop(17, 40, 100, 100), crop(8, 9, 10, 150)]
+    padded = torch.rand(3, 3, 32, 40, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for target, item in zip(padded, items, strict=True):
+        target[:, : item.shape[2], : item.shape[3]] = item[0]
+    return padded, torch.tensor([[30, 21], [17, 40], [8, 9]]), items
+
+
+@coded
+def test_law_2_codes_depend_neither_on_batch_mates_nor_on_padding(quantizer: str) -> None:
+    model = tokenizer(quantizer=quantizer)
+    signal, lengths, items = batch()
+    stack = model.encode(signal, lengths)
+    decoded = model.decode(stack)
+    for number, item in enumerate(items):
+        alone = model.encode(item)
+        for together, own in zip(stack.levels, alone.levels, strict=True):
+            assert torch.equal(together[number : number + 1, : own.shape[1], : own.shape[2]], own)
+        own_signal = model.decode(alone)
+        assert torch.equal(decoded[number : number + 1, :, : item.shape[2], : item.shape[3]], own_signal)
+        beyond = ~valid_mask(lengths, (32, 40))[number]
+        assert not decoded[number].masked_select(beyond).any()
+
+
+@every
+def test_law_2_for_every_encoder_and_decoder(encoder: str, decoder: str) -> None:
+    model = tokenizer(encoder, "fsq", decoder)
+    items = torch.cat([crop(30, 21), crop(30, 21, 100, 100), crop(30, 21, 20, 130)])
+    stack = model.encode(items)
+    for number, item in enumerate(items.split(1)):
+        assert torch.equal(stack.levels[0][number : number + 1], model.encode(item).levels[0])
+    assert torch.equal(model.decode(stack)[1:2], model.decode(model.encode(items[1:2])))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_law_2_an_encoder_in_training_ignores_padding(encoder: str) -> None:
+    signal, lengths, items = batch()
+    part = tokenizer(encoder).encoder
+    with torch.no_grad():
+        latent = part(signal, lengths)
+        for number, item in enumerate(items):
+            alone = part(item, None)
+            together = latent[number : number + 1, :, : alone.shape[2], : alone.shape[3]]
+            assert torch.allclose(together, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_law_2_a_decoder_in_training_ignores_padding(decoder: str) -> None:
+    part = tokenizer(decoder=decoder).decoder
+    z_q = torch.randn(2, part.latent_dim, 5, 6, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([[5, 6], [3, 2]])
+    with torch.no_grad():
+        together = part(z_q, lengths)[1:, :, : 3 * STRIDE, : 2 * STRIDE]
+        assert torch.allclose(together, part(z_q[1:, :, :3, :2].clone(), None), atol=1e-4)
+
+
+@every
+def test_law_3_chunks_change_no_bit_or_are_an_error(encoder: str, decoder: str) -> None:
+    model, signal = tokenizer(encoder, "fsq", decoder), crop(150, 190, 0, 0)
+    stack = model.encode(signal)
+    if model.encoder.receptive_field is None:
+        with pytest.raises(ValueError, match="whole signal"):
+            model.encode(signal, chunk=64)
+    else:
+        for chunk in (32, (64, 200), (500, 48)):
+            assert_same(model.encode(signal, chunk=chunk), stack)
+    if model.decoder.receptive_field is None:
+        with pytest.raises(ValueError, match="whole signal"):
+            model.decode(stack, chunk=64)
+    else:
+        assert torch.equal(model.decode(stack, chunk=(32, 64)), model.decode(stack))
+
+
+@every
+def test_law_3_blocks_compute_what_the_parts_compute_whole(encoder: str, decoder: str) -> None:
+    model, signal = tokenizer(encoder, "fsq", decoder), crop(150, 190, 0, 0)
+    with torch.no_grad():
+        reconstruction = model(signal)
+        assert torch.allclose(reconstruction.latent, model.encoder(signal, None), atol=1e-4)
+        whole = model.decoder(reconstruction.quantized.z_q, None)[:, :, :150, :190]
+        assert torch.allclose(reconstruction.signal, whole, atol=1e-4)
+
+
+@every
+def test_law_5_every_parameter_of_a_tokenizer_receives_a_gradient(encoder: str, decoder: str) -> None:
+    torch.manual_seed(0)
+    model = Tokenizer(
+        encoder=ENCODERS[encoder](),
+        quantizer=QUANTIZERS["identity"].build(),
+        decoder=DECODERS[decoder](),
+        value_range=(-1.0, 1.0),
+        block=BLOCK,
+    ).train()
+    signal = crop(32, 32)
+    (model(signal).signal - signal).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_the_quantizer_without_codes_names_embed() -> None:
+    model, signal = tokenizer(quantizer="identity"), crop(16, 20)
+    with pytest.raises(ValueError, match=r"Tokenizer\.embed"):
+        model.encode(signal)
+    with torch.no_grad():
+        reconstruction = model(signal)
+    assert reconstruction.signal.shape == signal.shape and reconstruction.quantized.codes == ()
+    assert torch.equal(model.embed(signal)[0].T, reconstruction.quantized.z_q[0].flatten(1))
