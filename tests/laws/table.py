@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.parts import Decoder, Encoder, Quantizer
-from signaltok.quantizers.codebook.estimator import Estimator, Rotation, StraightThrough
+from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform
 from signaltok.quantizers.codebook.revival import UsageRevival
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient, Update
+from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
@@ -67,36 +67,11 @@ def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
-def codebook(
-    metric: str, dim: int = DIM, estimator: Estimator | None = None, update: Update | None = None
-) -> Quantizer:
-    return VectorQuantizer(
-        latent_dim=DIM,
-        codebook_size=16,
-        codebook_dim=dim,
-        metric=metric,
-        update=update or ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        estimator=estimator or StraightThrough(),
-        initialization=KMeans(iterations=3),
-        revival=UsageRevival(threshold=0.1, every=2, until=0.8),
-    )
-
-
-def residual(level: Quantizer, dropout: float = 0.0) -> Quantizer:
-    return ResidualQuantizer(latent_dim=DIM, num_codebooks=3, level=level, dropout=dropout)
-
-
 def projected(quantizer: Quantizer, z: Tensor) -> Tensor:
     return F.normalize(z, dim=1)
 
 
 QUANTIZERS = {
-    "vq cosine straight": Row(lambda: codebook("cosine"), projected),
-    "vq factorised": Row(lambda: codebook("cosine", dim=2)),
-    "vq rotation": Row(lambda: codebook("euclidean", estimator=Rotation())),
-    "vq gradient cosine": Row(lambda: codebook("cosine", update=Gradient(decay=0.9)), projected),
-    "rvq": Row(lambda: residual(codebook("euclidean")), itself),
-    "rvq dropout": Row(lambda: residual(codebook("euclidean"), dropout=0.5), itself),
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
@@ -110,7 +85,11 @@ QUANTIZERS = {
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
     "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
     "rvq nested": Row(residual(residual(vector())), itself),
-    "rvq projected": Row(residual(vector(codebook_dim=2))),
+    "rvq projected": Row(
+        lambda: ResidualQuantizer(
+            latent_dim=DIM, num_codebooks=2, level=vector(latent_dim=2, codebook_dim=2)(), dropout=0.0
+        )
+    ),
     "library vq": Row(library("VectorQuantize", codebook_size=16, rotation_trick=False), itself),
     "library rotation": Row(library("VectorQuantize", codebook_size=16, rotation_trick=True)),
     "library revival": Row(library("VectorQuantize", codebook_size=16, kmeans_init=True, threshold_ema_dead_code=2)),

@@ -55,19 +55,16 @@ class ConvEncoder(Encoder):
         if lengths is not None:
             x = silence(x, valid_mask(lengths, tuple(x.shape[2:])))
         x = space_to_depth(x, self.patch)
-        stride, mask = self.patch, None
+        # An item alone is completed to whole cells, and so an item of a batch is valid to the end of its last cell.
+        cells = None if lengths is None else grid_lengths(lengths, self.stride)
+        mask = None
         for number, blocks in enumerate(self.stages):
-            if lengths is not None:
-                mask = valid_mask(
-                    grid_lengths(lengths, (stride,) * self.axes), tuple(x.shape[2:]) if number == 0 else _halved(x)
-                )
-            x = self.stem(silence(x, mask)) if number == 0 else self.down[number - 1](x)
+            if number:
+                x = self.down[number - 1](silence(x, mask))
+            if cells is not None:
+                mask = valid_mask(cells * 2 ** (len(self.stages) - 1 - number), tuple(x.shape[2:]))
+            if number == 0:
+                x = self.stem(silence(x, mask))
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x, mask)
-            x = silence(x, mask)
-            stride *= 2
         return self.project(x)
-
-
-def _halved(x: Tensor) -> tuple[int, ...]:
-    return tuple(n // 2 for n in x.shape[2:])

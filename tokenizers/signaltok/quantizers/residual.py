@@ -29,6 +29,12 @@ class ResidualQuantizer(Quantizer):
             raise ValueError(f"num_codebooks must be at least 1, got {num_codebooks}")
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout is a share of the items, 0 to 1, got {dropout}")
+        widths = {vectors.searched.shape[1] for vectors in level.code_vectors()}
+        if widths - {level.latent_dim}:
+            raise ValueError(
+                f"a level must search at its own width of {level.latent_dim}, not at {sorted(widths)}: only the gradient "
+                "of the outer projection passes a residual stack exactly; give level.codebook_dim = level.latent_dim"
+            )
         self.latent_dim, self.dropout = latent_dim, dropout
         self.inner_dim = level.latent_dim
         projected = latent_dim != self.inner_dim
