@@ -67,7 +67,7 @@ def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
-def projected(quantizer: Quantizer, z: Tensor) -> Tensor:
+def normalised(quantizer: Quantizer, z: Tensor) -> Tensor:
     return F.normalize(z, dim=1)
 
 
@@ -77,7 +77,10 @@ QUANTIZERS = {
     "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
     "vq": Row(vector(), itself),
     "vq gradient": Row(vector(update=Gradient(decay=0.9), initialization=Uniform()), itself),
-    "vq cosine": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
+    "vq rotation": Row(vector(estimator=Rotation())),
+    "vq cosine": Row(vector(metric="cosine"), normalised),
+    "vq gradient cosine": Row(vector(metric="cosine", update=Gradient(decay=0.9)), normalised),
+    "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
