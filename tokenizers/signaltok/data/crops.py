@@ -62,7 +62,7 @@ class RandomCrops:
     def _augmented(self, crop: Tensor) -> Tensor:
         if self.augmentation is None:
             return crop
-        result = self.augmentation(crop)
+        result = self.augmentation(crop.clone())
         if result.shape != crop.shape or result.dtype != torch.uint8:
             raise ValueError(
                 f"data.augmentation made {result.dtype} {tuple(result.shape)} of uint8 {tuple(crop.shape)}; it must "

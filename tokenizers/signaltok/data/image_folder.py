@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from signaltok.data.read_image import read_pixels, read_size, resize_shorter, resized
-from signaltok.data.source import PictureSource, digest
+from signaltok.data.source import PictureSource, check_resize, digest
 from signaltok.data.split import SPLITS, Split, split_of
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
@@ -81,6 +81,13 @@ class ImageFolder(PictureSource):
             height, width = read_size(self.root / key)
             self._dimensions[key] = (height, width) if self.resize is None else resized(height, width, self.resize)
         return self._dimensions[key]
+
+    def check_size(self, keys: Iterable[str], size: int) -> None:
+        """As in PictureSource; where pictures are scaled no file is opened for it."""
+        if self.resize is None:
+            super().check_size(keys, size)
+        else:
+            check_resize(self.resize, size)
 
     def fingerprint(self) -> str:
         """Over keys, split rule, resize and file contents; above one GiB of files, over their sizes instead.

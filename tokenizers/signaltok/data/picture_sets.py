@@ -3,6 +3,7 @@
 from signaltok.data.crops import Augmentation
 from signaltok.data.image_data import ImageData
 from signaltok.data.image_folder import ImageFolder
+from signaltok.data.torchvision_sets import ImageNet, cifar10, fashion_mnist
 
 
 class FolderData(ImageData):
@@ -24,6 +25,84 @@ class FolderData(ImageData):
     ) -> None:
         super().__init__(
             source=ImageFolder(root=root, split=split, resize=resize, cache_megabytes=cache_megabytes),
+            size=size,
+            augmentation=augmentation,
+            evaluation=evaluation,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+        )
+
+
+class FashionMNISTData(ImageData):
+    """Fashion-MNIST under root; download: fetch it where it is missing. The rest as in ImageData."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        download: bool,
+        size: int,
+        augmentation: Augmentation | None,
+        evaluation: str,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+    ) -> None:
+        super().__init__(
+            source=fashion_mnist(root=root, download=download),
+            size=size,
+            augmentation=augmentation,
+            evaluation=evaluation,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+        )
+
+
+class CIFAR10Data(ImageData):
+    """CIFAR-10 under root; download: fetch it where it is missing. The rest as in ImageData."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        download: bool,
+        size: int,
+        augmentation: Augmentation | None,
+        evaluation: str,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+    ) -> None:
+        super().__init__(
+            source=cifar10(root=root, download=download),
+            size=size,
+            augmentation=augmentation,
+            evaluation=evaluation,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+        )
+
+
+class ImageNetData(ImageData):
+    """ImageNet under root, the shorter side scaled to resize. The rest as in ImageData."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        resize: int,
+        size: int,
+        augmentation: Augmentation | None,
+        evaluation: str,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+    ) -> None:
+        super().__init__(
+            source=ImageNet(root=root, resize=resize),
             size=size,
             augmentation=augmentation,
             evaluation=evaluation,

@@ -45,6 +45,15 @@ class PictureSource(ABC):
                 )
 
 
+def check_resize(resize: int, size: int) -> None:
+    """ValueError where pictures scaled to a shorter side of resize are too small for crops of size x size."""
+    if resize < size:
+        raise ValueError(
+            f"data.resize={resize} scales pictures to a shorter side of {resize} pixels, too few for crops of "
+            f"{size} x {size}; take a smaller data.size or a larger data.resize"
+        )
+
+
 def digest(parts: Iterable[bytes]) -> str:
     """SHA-256 over parts, each preceded by its length, so that no two lists of parts run into each other."""
     hasher = hashlib.sha256()
