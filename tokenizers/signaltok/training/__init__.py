@@ -1,0 +1,1 @@
+"""The only room that knows Lightning and Hydra: from a config to a run folder."""

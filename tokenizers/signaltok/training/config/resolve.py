@@ -1,0 +1,56 @@
+"""From Hydra's config to plain data: resolvers, resolution, and the config that a resumed run goes on with."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from signaltok.training.config import schema
+from signaltok.training.run_folder import CONFIG
+
+
+def prepare() -> None:
+    """Make schemas and resolvers known; called before Hydra composes."""
+    schema.register()
+    OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
+
+
+def _run_dir(resume: str | None, fresh: str) -> str:
+    """The folder of a run: a resumed run goes on in its own."""
+    return fresh if resume is None else resume
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """All interpolations resolved, nothing but dicts, lists and values. ValueError names what cannot be resolved."""
+    try:
+        resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{getattr(error, 'full_key', '') or 'config'}: {reason}") from None
+    assert isinstance(resolved, dict), "the root of a config is a dict"
+    return {str(key): value for key, value in resolved.items()}
+
+
+def stored(run: Path) -> dict[str, Any]:
+    """The config that a run folder was made with. ValueError where there is none."""
+    path = run / CONFIG
+    if not path.is_file():
+        raise ValueError(f"{run} is not a run folder: it has no {CONFIG}")
+    content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    assert isinstance(content, dict), f"{path} holds no mapping"
+    return {str(key): value for key, value in content.items()}
+
+
+def fit_to_length(trainer: dict[str, Any]) -> dict[str, Any]:
+    """The trainer's node with the intervals of a long run cut down to max_steps."""
+    steps = trainer["max_steps"]
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"trainer.max_steps is {steps}; runs are bounded by steps, give 1 or more")
+    fitted = dict(trainer)
+    for name in ("val_check_interval", "log_every_n_steps"):
+        value = trainer[name]
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"trainer.{name} is {value}; give it in steps, 1 or more")
+        fitted[name] = min(value, steps)
+    return fitted

@@ -1,0 +1,87 @@
+"""The data of a run as Lightning asks for it: training batches from the run's own counter, evaluation by split."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytorch_lightning as pl
+
+from signaltok.data.image_data import ImageData
+from signaltok.types.batch import Batch
+
+
+class RunLoader:
+    """Batches start_batch .. max_steps - 1 of the run; its length is the whole run's.
+
+    repeat: the run is the first so many batches over and over. It says that it can be resumed, which Lightning asks.
+    """
+
+    def __init__(self, loader: Iterable[Batch], *, max_steps: int, start_batch: int, repeat: int | None) -> None:
+        self.loader = loader
+        self.max_steps = max_steps
+        self.start_batch = start_batch
+        self.repeat = repeat
+
+    def __len__(self) -> int:
+        return self.max_steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.repeat is None:
+            yield from self.loader
+            return
+        batches = list(itertools.islice(self.loader, self.repeat))
+        for number in range(self.start_batch, self.max_steps):
+            yield batches[number % len(batches)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: where the run stands is the module's batches_seen."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to take up."""
+        assert not state_dict, f"a RunLoader has no state of its own, got {state_dict}"
+
+
+class RunData(pl.LightningDataModule):
+    """A data set seen by a run. repeat_batches: train on the first so many batches alone; limit_eval_batches: likewise."""
+
+    def __init__(
+        self,
+        *,
+        data: ImageData,
+        seed: int,
+        max_steps: int,
+        repeat_batches: int | None,
+        limit_eval_batches: int | None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("repeat_batches", repeat_batches), ("limit_eval_batches", limit_eval_batches)):
+            if value is not None and value < 1:
+                raise ValueError(f"run.{name} is {value}; give 1 or more, or null")
+        self.data = data
+        self.seed = seed
+        self.max_steps = max_steps
+        self.repeat_batches = repeat_batches
+        self.limit_eval_batches = limit_eval_batches
+
+    def train_dataloader(self) -> RunLoader:
+        """From the module's batch counter on."""
+        assert self.trainer is not None, "Lightning asks for batches with a trainer"
+        start = self.trainer.lightning_module.batches_seen
+        assert isinstance(start, int), f"batches_seen is {start!r}"
+        loader = self.data.train_loader(
+            seed=self.seed,
+            max_steps=self.max_steps,
+            start_batch=start if self.repeat_batches is None else 0,
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+        )
+        return RunLoader(loader, max_steps=self.max_steps, start_batch=start, repeat=self.repeat_batches)
+
+    def val_dataloader(self) -> list[str]:
+        """One item, the name of the split: the module evaluates it as a whole."""
+        return ["val"]
+
+    def eval_batches(self, split: str) -> Iterable[Batch]:
+        """The evaluation batches of a split."""
+        return itertools.islice(self.data.eval_loader(split), self.limit_eval_batches)  # type: ignore[arg-type]

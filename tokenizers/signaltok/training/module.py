@@ -1,0 +1,160 @@
+"""TokenizerModule: batch -> tokenizer -> objective -> loss, with its own batch counter and cheap logging.
+
+Logging at every step costs Lightning 3 to 5 times the step of a small model, so the terms are summed up in tensors
+and handed over once every log_every_n_steps.
+"""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from signaltok.artifact.describe import describe
+from signaltok.data.collate import check_range
+from signaltok.metrics.evaluation import evaluate
+from signaltok.objectives.objective import Objective
+from signaltok.tokenizer import Tokenizer
+from signaltok.training.data_module import RunData
+from signaltok.training.non_finite import check_finite
+from signaltok.training.optimization import AdamWCosine
+from signaltok.types.batch import Batch
+from signaltok.types.reconstruction import Reconstruction
+
+
+class TokenizerModule(pl.LightningModule):
+    """Trains a tokenizer for an objective.
+
+    batches_seen counts the batches of the whole run, resumed or not; progress, learning rate and the order of the
+    data follow from it. record: plain data about the run that goes into every checkpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer,
+        objective: Objective,
+        optimization: AdamWCosine,
+        metrics: dict[str, Any],
+        data: RunData,
+        max_steps: int,
+        record: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        objective.check(tokenizer.quantizer)
+        self.tokenizer = tokenizer
+        self.objective = objective
+        self.optimization = optimization
+        self.validation_metrics = metrics
+        self.run_data = data
+        self.max_steps = max_steps
+        self.record = record
+        self.batches_seen = 0
+        self._sums: dict[str, Tensor] = {}
+        self._summed = 0
+        self._hit: list[Tensor] = []
+        self._random_state: dict[str, Any] | None = None
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW over every trainable parameter; the rate is set before each step."""
+        return self.optimization.optimizer(p for p in self.parameters() if p.requires_grad)
+
+    def on_train_start(self) -> None:
+        """Go on with the random numbers of the run that is resumed."""
+        if self._random_state is not None:
+            _set_random_state(self._random_state)
+            self._random_state = None
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the progress and the learning rate of this step."""
+        self.tokenizer.quantizer.advance(self.batches_seen / self.max_steps)
+        rate = self.optimization.rate(self.batches_seen, self.max_steps)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch. Raises ValueError, before the weights change, where it is not finite."""
+        if self._summed == 0:
+            check_range(batch, self.tokenizer.value_range)
+        reconstruction = self.reconstruct(batch)
+        total, raw = self.objective(batch, reconstruction)
+        if not torch.isfinite(total):
+            check_finite(self.batches_seen, batch, reconstruction, raw)
+        self.batches_seen += 1
+        self._sum_up(total.detach(), raw, reconstruction)
+        if self.batches_seen % self.trainer.log_every_n_steps == 0:
+            self._hand_over()
+        return total
+
+    def reconstruct(self, batch: Batch) -> Reconstruction:
+        """The training forward: encoder and decoder under autocast, quantizer and what follows in float32."""
+        signal, how = batch.signal, self.optimization
+        if how.channels_last and signal.ndim == 4:
+            signal = signal.to(memory_format=torch.channels_last)
+        if how.autocast is None:
+            return self.tokenizer(signal, batch.lengths)
+        with torch.autocast(signal.device.type, how.autocast):
+            reconstruction = self.tokenizer(signal, batch.lengths)
+        return replace(
+            reconstruction, signal=reconstruction.signal.float(), latent=reconstruction.latent.float()
+        )
+
+    def validation_step(self, split: str, batch_idx: int) -> None:
+        """Evaluate a whole split: the one function that gives the numbers everywhere."""
+        batches = self.run_data.eval_batches(split)
+        values = evaluate(self.tokenizer, batches, metrics=self.validation_metrics).values
+        logged = {f"{split}/{name}": value for name, value in values.items()}
+        self.log_dict({**logged, "step": float(self.batches_seen)}, on_step=False, on_epoch=True, batch_size=1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a resume needs, and what an export needs: plain data alone."""
+        checkpoint["tokenizer_description"] = describe(self.tokenizer)
+        checkpoint["batches_seen"] = self.batches_seen
+        checkpoint["log_window"] = {"sums": self._sums, "summed": self._summed, "hit": self._hit}
+        checkpoint["random_state"] = _random_state()
+        checkpoint["run"] = self.record
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up counter, logging window and random numbers."""
+        self.batches_seen = checkpoint["batches_seen"]
+        window = checkpoint["log_window"]
+        self._sums, self._summed, self._hit = window["sums"], window["summed"], window["hit"]
+        self._random_state = checkpoint["random_state"]
+
+    def _sum_up(self, total: Tensor, raw: dict[str, Tensor], reconstruction: Reconstruction) -> None:
+        values = {"loss": total, **raw}
+        if not self._sums:
+            self._sums = {name: torch.zeros_like(value) for name, value in values.items()}
+            sizes = self.tokenizer.quantizer.codebook_sizes
+            self._hit = [torch.zeros(size, dtype=torch.bool, device=total.device) for size in sizes]
+        for name, value in values.items():
+            self._sums[name] = self._sums[name].to(value.device) + value
+        self._hit = [hit.to(total.device) for hit in self._hit]
+        for hit, codes in zip(self._hit, reconstruction.quantized.codes, strict=True):
+            hit[codes.flatten()] = True
+        self._summed += 1
+
+    def _hand_over(self) -> None:
+        logged = {f"train/{name}": value / self._summed for name, value in self._sums.items()}
+        if self._hit:
+            logged["train/usage"] = torch.stack([hit.float().mean() for hit in self._hit]).min()
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log_dict({**logged, "train/learning_rate": rate, "step": float(self.batches_seen)})
+        self._sums, self._summed, self._hit = {}, 0, []
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of torch's and Python's generators as plain data."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": random.getstate()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    random.setstate(state["python"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,71 @@
+"""Where a run comes from: command, code, versions, seed, data, machine."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from typing import Any
+
+import torch
+
+
+def collect(*, command: list[str], overrides: list[str], seed: int, data: dict[str, Any]) -> dict[str, Any]:
+    """Plain data; what the machine cannot tell is None."""
+    return {
+        "command": command_line(command),
+        "overrides": overrides,
+        "started": now(),
+        "seed": seed,
+        "data": data,
+        "git": git_state(),
+        "versions": {name: version for name, version in sorted(_versions())},
+        "machine": machine(),
+    }
+
+
+def command_line(command: list[str]) -> str:
+    """As it would be typed."""
+    return shlex.join(command)
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether files differ from it; None outside a repository or without git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def machine() -> dict[str, Any]:
+    """What the run was computed on."""
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return {
+        "system": platform.platform(),
+        "python": sys.version.split()[0],
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, timeout=20)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _versions() -> set[tuple[str, str]]:
+    """Name and version of every installed distribution."""
+    return {(found.metadata["Name"], found.version) for found in distributions() if found.metadata["Name"]}

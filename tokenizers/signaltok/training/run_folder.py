@@ -1,0 +1,59 @@
+"""The folder of a run: its names, what is written at the start, and the link to the latest one."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from signaltok.files import write_text
+
+CONFIG = "config.yaml"
+OVERRIDES = "overrides.yaml"
+PROVENANCE = "provenance.json"
+METRICS = "metrics.csv"
+SUMMARY = "summary.json"
+COUNTS = "code_counts.safetensors"
+CHECKPOINTS = "checkpoints"
+LATEST = "latest"
+
+
+def open_new(folder: Path, config: dict[str, Any], overrides: list[str], provenance: dict[str, Any]) -> None:
+    """Write what a run begins with. Raises ValueError where another run lies there already."""
+    if (folder / CONFIG).exists():
+        raise ValueError(f"{folder} holds a run already; go on with it by run.resume={folder}, or wait a second")
+    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_text(folder / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(overrides)))
+    write_text(folder / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+
+
+def note_resume(folder: Path, entry: dict[str, Any]) -> None:
+    """Add a resume to the provenance of a run."""
+    path = folder / PROVENANCE
+    provenance = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    provenance.setdefault("resumed", []).append(entry)
+    write_text(path, json.dumps(provenance, indent=2) + "\n")
+
+
+def point_latest(log_dir: Path, folder: Path) -> None:
+    """Make <log_dir>/latest a link to the folder. Raises ValueError where something else has that name."""
+    link = log_dir / LATEST
+    if link.exists() and not link.is_symlink():
+        raise ValueError(f"{link} is not a link; move it away, the newest run is linked there")
+    temporary = log_dir / f".{LATEST}.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    log_dir.mkdir(parents=True, exist_ok=True)
+    temporary.symlink_to(os.path.relpath(folder.resolve(), log_dir.resolve()))
+    temporary.replace(link)
+
+
+def write_summary(folder: Path, values: dict[str, Any]) -> None:
+    """summary.json: flat names and plain numbers."""
+    write_text(folder / SUMMARY, json.dumps(values, indent=2) + "\n")
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What is known about a run; empty where nothing was written."""
+    path = folder / PROVENANCE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
