@@ -1,0 +1,21 @@
+"""Speed, as ratios to a peer in the same process.
+
+    python benchmarks/speed.py search [--json]     our codebook's training forward against vector-quantize-pytorch
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def main() -> None:
+    subjects = sorted(path.stem.removesuffix("_speed") for path in Path(__file__).parent.glob("*_speed.py"))
+    if len(sys.argv) < 2 or sys.argv[1] not in subjects:
+        sys.exit(f"usage: python benchmarks/speed.py {{{','.join(subjects)}}} [options]")
+    subject = __import__(f"{sys.argv[1]}_speed")
+    subject.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
