@@ -23,7 +23,9 @@ class AtomicCheckpointIO(CheckpointIO):
         with atomic_file(Path(path)) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Plain data alone, whatever weights_only says. Raises ValueError naming path where it cannot be read."""
         return read_checkpoint(Path(path))
 

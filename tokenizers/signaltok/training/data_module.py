@@ -43,7 +43,10 @@ class RunLoader:
 
 
 class RunData(pl.LightningDataModule):
-    """A data set seen by a run. repeat_batches: train on the first so many batches alone; limit_eval_batches: likewise."""
+    """A data set as a run sees it.
+
+    repeat_batches: train on the first so many batches alone. limit_eval_batches: evaluate the first so many.
+    """
 
     def __init__(
         self,

@@ -97,9 +97,7 @@ class TokenizerModule(pl.LightningModule):
             return self.tokenizer(signal, batch.lengths)
         with torch.autocast(signal.device.type, how.autocast):
             reconstruction = self.tokenizer(signal, batch.lengths)
-        return replace(
-            reconstruction, signal=reconstruction.signal.float(), latent=reconstruction.latent.float()
-        )
+        return replace(reconstruction, signal=reconstruction.signal.float(), latent=reconstruction.latent.float())
 
     def validation_step(self, split: str, batch_idx: int) -> None:
         """Evaluate a whole split: the one function that gives the numbers everywhere."""

@@ -21,7 +21,7 @@ def collect(*, command: list[str], overrides: list[str], seed: int, data: dict[s
         "seed": seed,
         "data": data,
         "git": git_state(),
-        "versions": {name: version for name, version in sorted(_versions())},
+        "versions": dict(sorted(_versions())),
         "machine": machine(),
     }
 

@@ -1,19 +1,18 @@
-"""The one place where a config becomes an object."""
+"""The one place where hydra.utils.instantiate is called."""
 
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 
-def build(node: DictConfig, **arguments: Any) -> Any:
-    """The object a node with _target_ describes, given plain lists and dicts; arguments join the node's own.
+def build(node: dict[str, Any], **supplied: Any) -> Any:
+    """The object that a checked node describes, with plain lists and dicts inside.
 
-    A ValueError of the object itself is raised as it is, without Hydra's wrapping.
+    Raises the ValueError of a constructor as it is: it names the argument and what to do.
     """
     try:
-        return instantiate(node, _convert_="all", **arguments)
+        return instantiate(node, _convert_="all", **supplied)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, ValueError | OSError):
@@ -21,8 +20,6 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         raise
 
 
-def build_all(nodes: DictConfig | None, skip: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The objects of a group whose entries are nodes or null, by name."""
-    return {
-        str(name): build(node) for name, node in (nodes or {}).items() if node is not None and str(name) not in skip
-    }
+def build_each(nodes: dict[str, Any] | None) -> dict[str, Any]:
+    """Every node of a group that holds one part a key; keys set to null are left out."""
+    return {name: build(node) for name, node in (nodes or {}).items() if node is not None}

@@ -1,4 +1,8 @@
-"""Every key of every node is held against the signature of its target, before anything is built."""
+"""The check of a composed config, before anything is built.
+
+Every key of a node with `_target_` must be an argument of its target, also where the target takes **kwargs, and
+every required argument must be there. In the groups that hold one part a key, a node without target is an error.
+"""
 
 import difflib
 import inspect
@@ -6,59 +10,96 @@ from collections.abc import Iterator
 from typing import Any
 
 from hydra.utils import get_object
-from omegaconf import DictConfig, ListConfig, OmegaConf
 
-SPECIAL = {"_target_", "_partial_", "_args_", "_convert_", "_recursive_"}
+ALLOWED = ("signaltok.", "torch.", "torchvision.", "torchmetrics.", "pytorch_lightning.")
+SPECIAL = frozenset({"_target_", "_partial_", "_convert_", "_recursive_"})
+PARTS = ("encoder", "quantizer", "decoder", "objective", "optimization", "data", "trainer", "tokenizer")
 COLLECTIONS = ("callbacks", "logger", "metrics")
+# Given by the run itself, not by a config.
+SUPPLIED = {
+    "tokenizer": frozenset({"encoder", "quantizer", "decoder"}),
+    "trainer": frozenset({"callbacks", "logger", "plugins", "enable_checkpointing", "enable_progress_bar"}),
+}
 
 
-def check_config(config: DictConfig) -> None:
-    """Raise ValueError naming every wrong key, its target and the nearest right one."""
-    problems = [*_collections(config), *_nodes(config, "")]
+def check(config: dict[str, Any]) -> None:
+    """Raise ValueError listing every key that nothing reads, each with the nearest valid name."""
+    problems = list(_problems(config))
     if problems:
-        raise ValueError("the config does not fit:\n  " + "\n  ".join(problems))
+        raise ValueError("\n".join(problems))
 
 
-def _collections(config: DictConfig) -> Iterator[str]:
-    """Entries of callbacks, logger, metrics and objective.terms are null or have a target; none is skipped in silence."""
-    for name in (*COLLECTIONS, "objective.terms"):
-        entries = OmegaConf.select(config, name)
-        for key, node in (entries or {}).items():
-            if node is not None and not (isinstance(node, DictConfig) and "_target_" in node):
-                close = difflib.get_close_matches(str(key), [str(k) for k in entries if k != key], n=1)
-                hint = f"; did you mean {name}.{close[0]}?" if close else ""
-                yield f"{name}.{key} has no _target_ and would do nothing{hint}"
+def _problems(config: dict[str, Any]) -> Iterator[str]:
+    for group in PARTS:
+        node = config.get(group)
+        if node is None:
+            continue
+        if "_target_" not in node:
+            yield f"{group} has no _target_: choose one with {group}=NAME (files in configs/{group}/)"
+            continue
+        yield from _walk(node, group)
+    for group in COLLECTIONS:
+        yield from _collection(config.get(group), group)
+        yield from _walk(config.get(group), group)
+    yield from _collection((config.get("objective") or {}).get("terms"), "objective.terms")
 
 
-def _nodes(node: Any, path: str) -> Iterator[str]:
-    if isinstance(node, ListConfig):
-        for number in range(len(node)):
-            yield from _nodes(node[number], f"{path}[{number}]")
-    elif isinstance(node, DictConfig):
-        if "_target_" in node:
-            yield from _against_signature(node, path)
-        for key in node:
-            if OmegaConf.is_missing(node, key):
-                yield f"{_join(path, key)} must be given"
-            elif not OmegaConf.is_interpolation(node, key):  # what it points at is checked where it stands
-                yield from _nodes(node[key], _join(path, key))
+def _collection(nodes: Any, path: str) -> Iterator[str]:
+    for name, node in (nodes or {}).items():
+        if node is not None and not (isinstance(node, dict) and "_target_" in node):
+            known = [other for other in nodes if other != name]
+            yield f"{path}.{name} has no _target_, so it would do nothing{_hint(name, known)}"
 
 
-def _against_signature(node: DictConfig, path: str) -> Iterator[str]:
-    target = str(node["_target_"])
-    try:
-        parameters = inspect.signature(get_object(target)).parameters
-    except (ImportError, AttributeError, ValueError) as error:
-        yield f"{path}._target_: there is no {target} ({str(error).splitlines()[0]})"
+def _walk(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, list):
+        for number, entry in enumerate(node):
+            yield from _walk(entry, f"{path}[{number}]")
         return
-    # A key that only **kwargs would take is refused too: there a misspelling passes.
-    named = {name for name, parameter in parameters.items() if parameter.kind != inspect.Parameter.VAR_KEYWORD}
+    if not isinstance(node, dict):
+        return
+    if "_target_" in node:
+        yield from _against_signature(node, path)
+    for key, value in node.items():
+        yield from _walk(value, f"{path}.{key}")
+
+
+def _against_signature(node: dict[str, Any], path: str) -> Iterator[str]:
+    target = node["_target_"]
+    if not isinstance(target, str) or not target.startswith(ALLOWED):
+        yield f"{path}._target_ is {target!r}; targets lie in {', '.join(name + '*' for name in ALLOWED)}"
+        return
+    try:
+        found = get_object(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        yield f"{path}._target_: there is no {target} ({str(error).strip().splitlines()[0]})"
+        return
+    names, required = arguments(found)
+    supplied = SUPPLIED.get(path, frozenset())
     for key in node:
-        if key not in named | SPECIAL:
-            close = difflib.get_close_matches(str(key), sorted(named), n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(sorted(named))}"
-            yield f"{_join(path, key)} is no parameter of {target}; {hint}"
+        if key in supplied:
+            yield f"{path}.{key} is given by the run and not by a config; remove it"
+        elif key not in SPECIAL and key not in names:
+            yield f"{path}.{key} is not an argument of {target}{_hint(key, names)}"
+    missing = sorted(required - node.keys() - supplied)
+    if missing and not node.get("_partial_"):
+        yield f"{path} lacks {', '.join(missing)}, which {target} needs"
 
 
-def _join(path: str, key: Any) -> str:
-    return f"{path}.{key}" if path else str(key)
+def arguments(target: Any) -> tuple[list[str], frozenset[str]]:
+    """(names of all named arguments, names of those without default) of a class or function."""
+    function = target.__init__ if inspect.isclass(target) else target
+    parameters = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD) and parameter.name != "self"
+    ]
+    required = frozenset(parameter.name for parameter in parameters if parameter.default is parameter.empty)
+    return [parameter.name for parameter in parameters], required
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; it has {', '.join(sorted(known))}" if known else ""

@@ -1,4 +1,7 @@
-"""The typed root of every config: a key that is not here is an error wherever it stands."""
+"""The typed roots of train.yaml and eval.yaml: a key that is not here is an error when the config is composed.
+
+Groups whose nodes name their target are checked against its signature in check.py; here they are free dicts.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,45 +11,88 @@ from omegaconf import MISSING
 
 
 @dataclass
-class Run:
-    """Where a run comes from.
+class TrainRunConfig:
+    """How the run starts and ends; each key is explained in configs/train.yaml."""
 
-    resume: a run folder to go on with. init_from: a run or exported tokenizer whose weights a new run starts from.
-    path: what eval.py evaluates. checkpoint: "best" (by val/psnr) or "last", for evaluation. evaluate: whether
-    training ends with the evaluation, samples and report.
-    """
-
-    resume: str | None = None
-    init_from: str | None = None
-    path: str | None = None
-    checkpoint: str = "best"
-    evaluate: bool = True
+    resume: str | None = MISSING
+    init_from: str | None = MISSING
+    evaluate: bool = MISSING
+    checkpoint: str = MISSING
+    report: bool = MISSING
+    repeat_batches: int | None = MISSING
+    limit_eval_batches: int | None = MISSING
 
 
 @dataclass
-class Root:
-    """Every key that a config may have at the top."""
+class EvalRunConfig:
+    """What is evaluated; each key is explained in configs/eval.yaml."""
+
+    path: str = MISSING
+    checkpoint: str = MISSING
+    split: str = MISSING
+    report: bool = MISSING
+    limit_eval_batches: int | None = MISSING
+
+
+@dataclass
+class PathsConfig:
+    """Where things lie."""
+
+    root_dir: str = MISSING
+    data_dir: str = MISSING
+    log_dir: str = MISSING
+    output_dir: str = MISSING
+
+
+@dataclass
+class TokenizerConfig:
+    """What the tokenizer has beyond its three parts."""
+
+    _target_: str = MISSING
+    value_range: list[float] = MISSING
+    block: int = MISSING
+
+
+@dataclass
+class TrainConfig:
+    """The root of train.yaml."""
 
     task_name: str = MISSING
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = MISSING
     seed: int = MISSING
-    run: Run = field(default_factory=Run)
-    print_config: bool = False
-    metric_for_sweep: str | None = None
+    print_config: bool = MISSING
+    metric_for_sweep: str | None = MISSING
+    run: TrainRunConfig = field(default_factory=TrainRunConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     encoder: dict[str, Any] = field(default_factory=dict)
     quantizer: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)
-    tokenizer: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     optimization: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
-    callbacks: dict[str, Any] = field(default_factory=dict)
-    logger: dict[str, Any] = field(default_factory=dict)
-    paths: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] | None = field(default_factory=dict)
+    logger: dict[str, Any] | None = field(default_factory=dict)
+
+
+@dataclass
+class EvalConfig:
+    """The root of eval.yaml."""
+
+    task_name: str = MISSING
+    seed: int = MISSING
+    print_config: bool = MISSING
+    device: str = MISSING
+    run: EvalRunConfig = field(default_factory=EvalRunConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 def register() -> None:
-    """Make the schema known under the name that configs/train.yaml and configs/eval.yaml start with."""
-    ConfigStore.instance().store(name="schema", node=Root)
+    """Make the schemas known under the names that the defaults lists of train.yaml and eval.yaml begin with."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig)
+    store.store(name="eval_schema", node=EvalConfig)

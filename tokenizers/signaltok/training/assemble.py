@@ -1,0 +1,93 @@
+"""From a plain, checked config to the objects of a training run."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint, ProgressBar
+
+from signaltok.data.image_data import ImageData
+from signaltok.tokenizer import Tokenizer
+from signaltok.training.callbacks.clock import TrainingClock
+from signaltok.training.checkpoint_io import AtomicCheckpointIO
+from signaltok.training.config.build import build, build_each
+from signaltok.training.config.resolve import fit_to_length
+from signaltok.training.data_module import RunData
+from signaltok.training.module import TokenizerModule
+
+CODE_VALUES = ("usage", "perplexity", "dead", "entropy", "tokens", "bits_per_pixel", "entropy_bits_per_pixel")
+
+
+def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
+    """Encoder, quantizer and decoder, joined."""
+    parts = {name: build(config[name]) for name in ("encoder", "quantizer", "decoder")}
+    tokenizer = build(config["tokenizer"], **parts)
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(f"tokenizer._target_ is {config['tokenizer']['_target_']}, which is no Tokenizer")
+    return tokenizer
+
+
+def build_run_data(config: dict[str, Any], *, data: ImageData, max_steps: int) -> RunData:
+    """The data of a run with its limits."""
+    return RunData(
+        data=data,
+        seed=config["seed"],
+        max_steps=max_steps,
+        repeat_batches=config["run"]["repeat_batches"],
+        limit_eval_batches=config["run"]["limit_eval_batches"],
+    )
+
+
+def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) -> TokenizerModule:
+    """The Lightning module of a run."""
+    _check_data(tokenizer, data.data)
+    return TokenizerModule(
+        tokenizer=tokenizer,
+        objective=build(config["objective"]),
+        optimization=build(config["optimization"]),
+        metrics=build_each(config["metrics"]),
+        data=data,
+        max_steps=data.max_steps,
+        record={
+            "task_name": config["task_name"],
+            "seed": config["seed"],
+            "max_steps": data.max_steps,
+            "data_fingerprint": data.data.fingerprint(),
+            "value_range": list(tokenizer.value_range),
+            "codebook_sizes": list(tokenizer.quantizer.codebook_sizes),
+        },
+    )
+
+
+def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
+    """The Trainer with its callbacks and loggers, and the clock that measures training alone."""
+    clock = TrainingClock()
+    callbacks = [*build_each(config["callbacks"]).values(), clock]
+    trainer = build(
+        fit_to_length(config["trainer"]),
+        callbacks=callbacks,
+        logger=list(build_each(config["logger"]).values()) or False,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+    )
+    return trainer, clock
+
+
+def known_metrics(config: dict[str, Any]) -> list[str]:
+    """Every name that a run of this config reports at its end."""
+    evaluated = [*(name for name, node in config["metrics"].items() if node is not None), *CODE_VALUES]
+    splits = ("val", "test") if config["run"]["evaluate"] else ("val",)
+    return [f"{split}/{name}" for split in splits for name in evaluated]
+
+
+def _check_data(tokenizer: Tokenizer, data: ImageData) -> None:
+    if tuple(data.value_range) != tuple(tokenizer.value_range):
+        raise ValueError(
+            f"data gives values in {tuple(data.value_range)}, tokenizer.value_range is {tokenizer.value_range}; "
+            "set the tokenizer's to the data's"
+        )
+    if data.channels != tokenizer.encoder.channels:
+        raise ValueError(
+            f"data gives {data.channels} channels, the encoder takes {tokenizer.encoder.channels}; "
+            f"set encoder.channels={data.channels}"
+        )

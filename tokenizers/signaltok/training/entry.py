@@ -1,0 +1,29 @@
+"""What train.py and eval.py share: preparing Hydra, the overrides as typed, and errors without a traceback."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.core.hydra_config import HydraConfig
+
+from signaltok.training.config.resolve import prepare
+
+__all__ = ["overrides", "prepare", "user_errors"]
+
+
+def overrides() -> list[str]:
+    """The overrides of this job, as they were typed."""
+    return list(HydraConfig.get().overrides.task)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Print what is wrong with the input as one short message and exit with 1; HYDRA_FULL_ERROR=1 shows the trace."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(1) from None

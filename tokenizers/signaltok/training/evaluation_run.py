@@ -1,0 +1,95 @@
+"""An evaluation run: a run or an exported tokenizer on its own data or any others, into a folder of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from signaltok.data.image_data import ImageData
+from signaltok.training import run_folder
+from signaltok.training.config.build import build, build_each
+from signaltok.training.config.check import check
+from signaltok.training.config.resolve import plain, stored
+from signaltok.training.config.schema import CHECKPOINTS
+from signaltok.training.config.show import show_config
+from signaltok.training.data_module import RunData
+from signaltok.training.figures import conclude
+from signaltok.training.provenance import collect
+from signaltok.training.start import is_run, read_tokenizer
+
+SPLITS = ("test", "val")
+
+
+def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]) -> dict[str, float]:
+    """Evaluate run.path; the figures of the summary. Raises ValueError where path holds no tokenizer."""
+    if OmegaConf.is_missing(config.run, "path"):
+        raise ValueError("give run.path=RUN_OR_TOKENIZER, such as run.path=outputs/latest")
+    settings = plain(config)
+    chosen = settings["run"]
+    if chosen["checkpoint"] not in CHECKPOINTS or chosen["split"] not in SPLITS:
+        raise ValueError(
+            f"run.checkpoint is {chosen['checkpoint']!r}, one of {', '.join(CHECKPOINTS)}; "
+            f"run.split is {chosen['split']!r}, one of {', '.join(SPLITS)}"
+        )
+    path = Path(chosen["path"])
+    if is_run(path):
+        settings["data"] = _data_of(path, settings["data"], overrides)
+    check(settings)
+    if settings["print_config"]:
+        show_config(settings)
+    pl.seed_everything(settings["seed"], workers=True, verbose=False)
+    tokenizer = read_tokenizer(path, chosen["checkpoint"]).to(_device(settings["device"]))
+    data = build(settings["data"])
+    if not isinstance(data, ImageData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    run_data = RunData(
+        data=data,
+        seed=settings["seed"],
+        max_steps=1,
+        repeat_batches=None,
+        limit_eval_batches=chosen["limit_eval_batches"],
+    )
+    folder = Path(settings["paths"]["output_dir"])
+    description = {**data.describe(), "fingerprint": data.fingerprint()}
+    provenance = collect(command=command, overrides=overrides, seed=settings["seed"], data=description)
+    run_folder.open_new(folder, settings, overrides, {**provenance, "evaluated": str(path.resolve())})
+    figures: dict[str, float] = {}
+    conclude(
+        tokenizer,
+        run_data,
+        folder=folder,
+        metrics=build_each(settings["metrics"]),
+        splits=(chosen["split"],),
+        figures=figures,
+        report=chosen["report"],
+    )
+    return figures
+
+
+def _data_of(run: Path, composed: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """The run's data with `data.key=value` on top; the composed ones where `data=` was given."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    if any(override.key_or_group == "data" for override in parsed):
+        return composed
+    data = OmegaConf.create(stored(run)["data"])
+    for override in parsed:
+        if override.key_or_group.startswith("data."):
+            key = override.key_or_group.removeprefix("data.")
+            OmegaConf.update(data, key, override.value(), force_add=True)
+    plain_data = OmegaConf.to_container(data)
+    assert isinstance(plain_data, dict), "data is a node"
+    return {str(key): value for key, value in plain_data.items()}
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device is {name!r}; give cpu, cuda, cuda:1 or mps") from None
+    there = {"cpu": True, "cuda": (device.index or 0) < torch.cuda.device_count()}
+    if not there.get(device.type, device.type == "mps" and torch.backends.mps.is_available()):
+        raise ValueError(f"this machine has no device {name}; give device=cpu")
+    return device

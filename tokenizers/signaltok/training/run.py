@@ -1,0 +1,160 @@
+"""A training run from composed config to summary: check, build, train or go on, evaluate, report."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+
+from signaltok.data.image_data import ImageData
+from signaltok.training import run_folder
+from signaltok.training.assemble import (
+    build_module,
+    build_run_data,
+    build_tokenizer,
+    build_trainer,
+    known_metrics,
+)
+from signaltok.training.callbacks.clock import TrainingClock
+from signaltok.training.config.build import build, build_each
+from signaltok.training.config.check import check
+from signaltok.training.config.resolve import plain, stored
+from signaltok.training.config.schema import CHECKPOINTS
+from signaltok.training.config.show import show_config
+from signaltok.training.figures import conclude
+from signaltok.training.module import TokenizerModule
+from signaltok.training.provenance import collect, command_line, now
+from signaltok.training.start import checkpoint_path, from_checkpoint, take_weights
+
+# Task names whose runs outputs/latest does not follow.
+UNLINKED = frozenset({"debug", "test"})
+
+
+def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> float | None:
+    """Train as composed, or go on with run.resume; the value of metric_for_sweep, where one is asked for.
+
+    Raises ValueError, before anything is built, where a key is misspelt or a value does not fit.
+    """
+    settings = plain(config)
+    resume = settings["run"]["resume"]
+    if resume is not None:
+        settings = resumed_settings(Path(resume), overrides)
+    check(settings)
+    check_run(settings)
+    if settings["print_config"]:
+        show_config(settings)
+    values = run(settings, command=command, overrides=overrides)
+    name = settings["metric_for_sweep"]
+    return None if name is None else values[name]
+
+
+def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -> dict[str, float]:
+    """Everything after the checks; the figures of the summary."""
+    started = time.perf_counter()
+    folder = Path(settings["paths"]["output_dir"])
+    pl.seed_everything(settings["seed"], workers=True, verbose=False)
+    data = build(settings["data"])
+    if not isinstance(data, ImageData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    tokenizer = build_tokenizer(settings)
+    _start_from(settings, tokenizer)
+    run_data = build_run_data(settings, data=data, max_steps=settings["trainer"]["max_steps"])
+    module = build_module(settings, tokenizer, run_data)
+    trainer, clock = build_trainer(settings)
+    _begin_folder(settings, folder, data, command=command, overrides=overrides)
+    resume = settings["run"]["resume"]
+    checkpoint = None if resume is None else str(checkpoint_path(Path(resume), "last"))
+    pl.seed_everything(settings["seed"], workers=True, verbose=False)
+    trainer.fit(module, datamodule=run_data, ckpt_path=checkpoint, weights_only=True)
+    figures = _figures(trainer, module, clock)
+    if settings["run"]["evaluate"]:
+        conclude(
+            _chosen(settings, module),
+            run_data,
+            folder=folder,
+            metrics=build_each(settings["metrics"]),
+            splits=("test", "val"),
+            figures=figures,
+            report=settings["run"]["report"],
+        )
+    figures["run/seconds"] = time.perf_counter() - started
+    run_folder.write_summary(folder, figures)
+    return figures
+
+
+def resumed_settings(folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """The stored settings of a run, at the place where its folder is now."""
+    surplus = [override for override in overrides if not override.startswith("run.resume=")]
+    if surplus:
+        raise ValueError(
+            f"run.resume goes on with the run as it was; leave out {', '.join(surplus)}, or start a new run with "
+            f"run.init_from={folder}"
+        )
+    checkpoint_path(folder, "last")
+    settings = stored(folder)
+    settings = _moved(settings, settings["paths"]["output_dir"], str(folder.resolve()))
+    settings["run"] = {**settings["run"], "resume": str(folder.resolve())}
+    return settings
+
+
+def check_run(settings: dict[str, Any]) -> None:
+    """Raise ValueError where what the run ends with cannot come about."""
+    known, name = known_metrics(settings), settings["metric_for_sweep"]
+    if name is not None and name not in known:
+        raise ValueError(f"metric_for_sweep is {name}, but this run gives {', '.join(known)}")
+    chosen = settings["run"]["checkpoint"]
+    if chosen not in CHECKPOINTS:
+        raise ValueError(f"run.checkpoint is {chosen!r}; it is one of {', '.join(CHECKPOINTS)}")
+    best = (settings["callbacks"] or {}).get("best_checkpoint")
+    if best is not None and best["monitor"] not in known:
+        raise ValueError(
+            f"callbacks.best_checkpoint.monitor is {best['monitor']}, but this run gives {', '.join(known)}"
+        )
+
+
+def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
+    source = settings["run"]["init_from"]
+    if source is not None and settings["run"]["resume"] is None:
+        take_weights(tokenizer, Path(source), settings["run"]["checkpoint"])
+
+
+def _begin_folder(
+    settings: dict[str, Any], folder: Path, data: ImageData, *, command: list[str], overrides: list[str]
+) -> None:
+    if settings["run"]["resume"] is None:
+        description = {**data.describe(), "fingerprint": data.fingerprint()}
+        provenance = collect(command=command, overrides=overrides, seed=settings["seed"], data=description)
+        run_folder.open_new(folder, settings, overrides, provenance)
+    else:
+        run_folder.note_resume(folder, {"command": command_line(command), "started": now()})
+    if settings["task_name"] not in UNLINKED:
+        run_folder.point_latest(Path(settings["paths"]["log_dir"]), folder)
+
+
+def _figures(trainer: pl.Trainer, module: TokenizerModule, clock: TrainingClock) -> dict[str, float]:
+    """What training itself gives: its seconds and steps, and the last values that were logged."""
+    logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "step"}
+    steps = float(module.batches_seen)
+    return {**logged, "train/seconds": clock.seconds, "train/steps": steps}
+
+
+def _chosen(settings: dict[str, Any], module: TokenizerModule) -> Any:
+    """The tokenizer to evaluate: from the chosen checkpoint; without checkpoints, as training left it."""
+    name = settings["run"]["checkpoint"]
+    node = (settings["callbacks"] or {}).get("best_checkpoint" if name == "best" else "model_checkpoint")
+    if node is None:
+        return module.tokenizer.eval()
+    device = module.tokenizer.device
+    return from_checkpoint(Path(node["path"])).to(device)
+
+
+def _moved(value: Any, old: str, new: str) -> Any:
+    """The same settings with paths inside the old folder turned to the new one."""
+    if isinstance(value, dict):
+        return {key: _moved(entry, old, new) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_moved(entry, old, new) for entry in value]
+    if isinstance(value, str) and (value == old or value.startswith(old + "/")):
+        return new + value[len(old) :]
+    return value
