@@ -20,7 +20,7 @@ class Estimator(Part, ABC):
 class _Copy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z: Tensor, q: Tensor) -> Tensor:  # type: ignore[override]  # noqa: ARG004
-        return q.clone()
+        return q.view_as(q)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]  # noqa: ARG004
@@ -44,7 +44,7 @@ class _Rotate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z: Tensor, q: Tensor) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(z, q)
-        return q.clone()
+        return q.view_as(q)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]

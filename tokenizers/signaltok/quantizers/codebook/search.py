@@ -31,7 +31,7 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
     scores = rows.new_empty(min(height, len(rows)) * width)
     best = rows.new_full((len(rows),), -torch.inf)
     for left in range(0, len(vectors), width):
-        tile, tile_bias = vectors[left : left + width].T.contiguous(), bias[left : left + width]
+        tile, tile_bias = vectors[left : left + width].T, bias[left : left + width]
         for top in range(0, len(rows), height):
             part = rows[top : top + height]
             table = scores[: len(part) * tile.shape[1]].view(len(part), tile.shape[1])

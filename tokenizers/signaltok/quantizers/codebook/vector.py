@@ -139,4 +139,4 @@ class VectorQuantizer(Quantizer):
 
 def _mean_square(rows: Tensor, q: Tensor) -> Tensor:
     """Mean squared difference; zero, with its gradient, where there are no rows."""
-    return (rows - q).square().sum() / max(1, rows.numel())
+    return F.mse_loss(rows, q) if rows.numel() else rows.sum()
