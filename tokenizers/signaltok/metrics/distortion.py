@@ -1,0 +1,124 @@
+"""Distortion of a reconstruction, per item, over its valid extent, in float64.
+
+Float64 because a float32 convolution may run in TF32 on a GPU, which moves SSIM in the third digit.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from signaltok.parts import Part
+
+CAP_DECIBEL = 100.0  # what an item without any error counts in a mean of PSNR
+WINDOW, SIGMA = 11, 1.5  # of the Gaussian window, and the two constants of SSIM: the paper's values
+K1, K2 = 0.01, 0.03
+
+
+class Metric(Part, ABC):
+    """A number per item; a split's value is the mean over its items."""
+
+    @abstractmethod
+    def measure(
+        self,
+        signal: Float[Tensor, "b c *s"],
+        reconstruction: Float[Tensor, "b c *s"],
+        value_range: tuple[float, float],
+        lengths: Int64[Tensor, "b axes"] | None,
+    ) -> Float[Tensor, " b"]:
+        """Finite values, one an item. lengths: valid extents, None where all items are full."""
+
+
+class PeakSignalToNoiseRatio(Metric):
+    """psnr in dB; an item without any error counts as 100 dB, so that the mean stays finite."""
+
+    def measure(
+        self,
+        signal: Float[Tensor, "b c *s"],
+        reconstruction: Float[Tensor, "b c *s"],
+        value_range: tuple[float, float],
+        lengths: Int64[Tensor, "b axes"] | None,
+    ) -> Float[Tensor, " b"]:
+        """The PSNR of every item, at most 100 dB."""
+        return psnr(signal, reconstruction, value_range, lengths).clamp(max=CAP_DECIBEL)
+
+
+class StructuralSimilarity(Metric):
+    """ssim of images, at most 1."""
+
+    def measure(
+        self,
+        signal: Float[Tensor, "b c h w"],
+        reconstruction: Float[Tensor, "b c h w"],
+        value_range: tuple[float, float],
+        lengths: Int64[Tensor, "b 2"] | None,
+    ) -> Float[Tensor, " b"]:
+        """The SSIM of every item."""
+        return ssim(signal, reconstruction, value_range, lengths)
+
+
+def psnr(
+    x: Float[Tensor, "b c *s"],
+    y: Float[Tensor, "b c *s"],
+    value_range: tuple[float, float],
+    lengths: Int64[Tensor, "b axes"] | None = None,
+) -> Float[Tensor, " b"]:
+    """10 log10(R^2 / mean (x - y)^2) in dB per item, R = high - low; inf for identical items."""
+    low, high = value_range
+    mean_square = torch.stack([(_exact(a) - _exact(b)).square().mean() for a, b in _pairs(x, y, lengths)])
+    return 10 * torch.log10((high - low) ** 2 / mean_square)
+
+
+def ssim(
+    x: Float[Tensor, "b c h w"],
+    y: Float[Tensor, "b c h w"],
+    value_range: tuple[float, float],
+    lengths: Int64[Tensor, "b 2"] | None = None,
+) -> Float[Tensor, " b"]:
+    """Structural similarity per image (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13).
+
+    Means over the positions where the whole Gaussian window (11 x 11, sigma 1.5) lies in the image, and over the
+    channels. SSIM is defined for values that start at zero, so the range is moved to 0..1 first: with means taken
+    of -1..1 the same two pictures have another value. Raises ValueError for images smaller than the window.
+    """
+    if min(x.shape[2:]) < WINDOW or (lengths is not None and int(lengths.min()) < WINDOW):
+        least = tuple(x.shape[2:]) if lengths is None else tuple(lengths.min(0).values.tolist())
+        raise ValueError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {least}; leave out metrics.ssim")
+    return torch.stack([_ssim_of_one(a, b, value_range) for a, b in _pairs(x, y, lengths)])
+
+
+def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tensor:
+    low, high = value_range
+    x, y = ((_exact(v) - low) / (high - low) for v in (x, y))
+    maps = _window(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
+    mean_x, mean_y = maps[0], maps[1]
+    var_x, var_y, cov = maps[2] - mean_x**2, maps[3] - mean_y**2, maps[4] - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + K1**2) / (mean_x**2 + mean_y**2 + K1**2)
+    structure = (2 * cov + K2**2) / (var_x + var_y + K2**2)
+    return (luminance * structure).mean()
+
+
+def _window(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h2 w2"]:
+    """Gaussian mean at every position whose window is complete; the window is a product of two."""
+    distance = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
+    weights = torch.exp(-(distance**2) / (2 * SIGMA**2))
+    weights = weights / weights.sum()
+    rows = F.conv2d(maps[:, None], weights.view(1, 1, -1, 1))
+    return F.conv2d(rows, weights.view(1, 1, 1, -1))[:, 0]
+
+
+def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+    """Every item [c, *own size] beside its reconstruction, without padding."""
+    if x.shape != y.shape:
+        raise ValueError(f"both signals must have one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+    if lengths is None:
+        return list(zip(x, y, strict=True))
+    cuts = [(..., *(slice(0, n) for n in row)) for row in lengths.tolist()]
+    return [(a[cut], b[cut]) for a, b, cut in zip(x, y, cuts, strict=True)]
+
+
+def _exact(values: Tensor) -> Tensor:
+    """In float64, on the processor where the device has no such numbers."""
+    return (values.cpu() if values.device.type == "mps" else values).double()

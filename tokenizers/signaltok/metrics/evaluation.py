@@ -1,0 +1,145 @@
+"""Evaluation: the one function behind every number that training, eval.py and the report show."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from signaltok.metrics.codes import CodeCounter, sum_over_processes
+from signaltok.metrics.distortion import Metric
+from signaltok.metrics.selection import SpreadSelection
+from signaltok.tokenizer import Tokenizer
+from signaltok.types.batch import Batch
+from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.token_stack import TokenStack, grid_lengths
+
+PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Some items, spread evenly over the split: as they were, as they came back, and their first level's codes."""
+
+    originals: UInt8[Tensor, "n c h w"]
+    reconstructions: UInt8[Tensor, "n c h w"]
+    codes: Int64[Tensor, "n ..."] | None
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
+
+    pictures: None where the signals are not pictures.
+    """
+
+    values: dict[str, float]
+    counts: tuple[Int64[Tensor, " K"], ...]
+    pictures: Pictures | None
+
+
+def evaluate(
+    tokenizer: Tokenizer,
+    batches: Iterable[Batch],
+    *,
+    metrics: dict[str, Metric],
+    on_batch: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Reconstruct every batch in eval mode and measure it.
+
+    Each metric is the mean over items; codes are counted over the whole split. Where a process group exists, every
+    process must call this with its own part of the split and all get the same values; pictures are a process's own.
+    on_batch is told the number of items after each batch. Raises ValueError where there is no batch, or where
+    a metric and a number about codes have one name.
+    """
+    tally = _Tally(tokenizer, metrics)
+    training = tokenizer.training
+    tokenizer.eval()
+    try:
+        # no_grad, not inference_mode: a part may keep a tensor made here (a cached table) and train with it later.
+        with torch.no_grad():
+            for batch in batches:
+                signal = batch.signal.to(tokenizer.device)
+                lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
+                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths))
+                if on_batch is not None:
+                    on_batch(len(signal))
+    finally:
+        tokenizer.train(training)
+    return tally.result()
+
+
+class _Tally:
+    """What is added up over the batches of one evaluation."""
+
+    def __init__(self, tokenizer: Tokenizer, metrics: dict[str, Metric]) -> None:
+        self.metrics = metrics
+        self.value_range = tokenizer.value_range
+        self.strides = tokenizer.strides
+        self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes)
+        self.totals = torch.zeros(len(metrics), dtype=torch.float64)
+        self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
+        self.pictures = SpreadSelection(PICTURES)
+
+    def add(self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], result: Reconstruction) -> None:
+        low, high = self.value_range
+        decoded = result.signal.clamp(low, high)
+        for number, metric in enumerate(self.metrics.values()):
+            self.totals[number] += metric.measure(signal, decoded, self.value_range, lengths).double().sum().cpu()
+        positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
+        self.extent += torch.tensor([len(signal), positions])
+        if self.strides:
+            self.codes.update(self._stack(signal, lengths, result))
+        if signal.ndim == 4:
+            first = result.quantized.codes[0] if self.strides else None
+            for item, key in enumerate(keys):
+                if self.pictures.wants():
+                    codes = None if first is None else first[item].cpu()
+                    self.pictures.add((self._pixels(signal[item]), self._pixels(decoded[item]), codes, key))
+                else:
+                    self.pictures.skip()
+
+    def result(self) -> Evaluation:
+        items, positions = (int(n) for n in sum_over_processes(self.extent))
+        if items == 0:
+            raise ValueError("there is nothing to evaluate: the split gave no batch")
+        means = (sum_over_processes(self.totals) / items).tolist()
+        values = dict(zip(self.metrics, means, strict=True))
+        if not self.strides:
+            return Evaluation(values=values, counts=(), pictures=self._pictures())
+        about_codes = self.codes.summary(positions)
+        if values.keys() & about_codes.keys():
+            raise ValueError(
+                f"metrics {sorted(values.keys() & about_codes.keys())} have the names of numbers about codes; "
+                "rename them under metrics"
+            )
+        return Evaluation(values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures())
+
+    def _stack(self, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> TokenStack:
+        return TokenStack(
+            levels=result.quantized.codes,
+            codebook_sizes=self.codes.codebook_sizes,
+            strides=self.strides,
+            signal_size=tuple(signal.shape[2:]),
+            lengths=tuple(None if lengths is None else grid_lengths(lengths, s) for s in self.strides),
+            signal_lengths=lengths,
+        )
+
+    def _pixels(self, values: Tensor) -> Tensor:
+        low, high = self.value_range
+        return ((values.float() - low) * (255 / (high - low))).round().clamp(0, 255).to(torch.uint8).cpu()
+
+    def _pictures(self) -> Pictures | None:
+        kept = self.pictures.items()
+        if not kept:
+            return None
+        kept = [item for item in kept if item[0].shape == kept[0][0].shape]
+        originals, reconstructions, codes, keys = zip(*kept, strict=True)
+        return Pictures(
+            originals=torch.stack(originals),
+            reconstructions=torch.stack(reconstructions),
+            codes=None if codes[0] is None else torch.stack(codes),
+            keys=keys,
+        )

@@ -1,0 +1,54 @@
+"""Objective: total = sum over terms of weight * raw value."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from signaltok.parts import Part, Quantizer, Term
+from signaltok.types.batch import Batch
+from signaltok.types.reconstruction import Reconstruction
+
+
+class Objective(Part, nn.Module):
+    """Terms by name and one weight for each; the names are those that are logged."""
+
+    def __init__(self, *, terms: dict[str, Term], weights: dict[str, float]) -> None:
+        super().__init__()
+        if not terms:
+            raise ValueError("an objective needs at least one term under objective.terms, got none")
+        if terms.keys() != weights.keys():
+            raise ValueError(
+                f"objective.terms has {sorted(terms)} and objective.weights has {sorted(weights)}; "
+                f"give each term one weight: {_difference(terms, weights)}"
+            )
+        for name, weight in weights.items():
+            if not math.isfinite(weight) or weight < 0:
+                raise ValueError(f"objective.weights.{name} must be a finite number of at least 0, got {weight}")
+        self.terms = nn.ModuleDict(terms)
+        self.weights = {name: float(weight) for name, weight in weights.items()}
+
+    def check(self, quantizer: Quantizer) -> None:
+        """Raise ValueError, before the first step, where a term cannot be computed with this quantizer."""
+        for name, term in self.terms.items():
+            assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
+            try:
+                term.check(quantizer)
+            except ValueError as error:
+                raise ValueError(f"objective.terms.{name}: {error}") from None
+
+    def forward(
+        self, batch: Batch, reconstruction: Reconstruction
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The weighted total, which carries the gradient, and each term's raw value, detached."""
+        raw = {name: term(batch, reconstruction) for name, term in self.terms.items()}
+        total = torch.stack([self.weights[name] * value.float() for name, value in raw.items()]).sum()
+        return total, {name: value.detach() for name, value in raw.items()}
+
+
+def _difference(terms: Iterable[str], weights: Iterable[str]) -> str:
+    without_weight, without_term = sorted(set(terms) - set(weights)), sorted(set(weights) - set(terms))
+    parts = [f"{name} has no weight" for name in without_weight] + [f"{name} has no term" for name in without_term]
+    return ", ".join(parts)
