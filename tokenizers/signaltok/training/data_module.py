@@ -2,9 +2,12 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from torch import Tensor
 
 from signaltok.data.image_data import ImageData
 from signaltok.types.batch import Batch
@@ -84,6 +87,13 @@ class RunData(pl.LightningDataModule):
     def val_dataloader(self) -> list[str]:
         """One item, the name of the split: the module evaluates it as a whole."""
         return ["val"]
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Lightning moves no frozen objects by itself. A split's name, in validation, stays where it is."""
+        if isinstance(batch, str):
+            return batch
+        tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
+        return replace(batch, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
     def eval_batches(self, split: str) -> Iterable[Batch]:
         """The evaluation batches of a split."""

@@ -1,15 +1,23 @@
 """What train.py and eval.py share: preparing Hydra, the overrides as typed, and errors without a traceback."""
 
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hydra.core.hydra_config import HydraConfig
 
-from signaltok.training.config.resolve import prepare
+from signaltok.training.config import resolve
 
-__all__ = ["overrides", "prepare", "user_errors"]
+
+def prepare() -> None:
+    """Make schemas and resolvers known to Hydra, and keep Lightning's advice off the screen."""
+    resolve.prepare()
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.. is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 
 
 def overrides() -> list[str]:

@@ -139,7 +139,7 @@ class TokenizerModule(pl.LightningModule):
         if self._hit:
             logged["train/usage"] = torch.stack([hit.float().mean() for hit in self._hit]).min()
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log_dict({**logged, "train/learning_rate": rate, "step": float(self.batches_seen)})
+        self.log_dict({**logged, "train/learning_rate": rate, "step": float(self.batches_seen)}, batch_size=1)
         self._sums, self._summed, self._hit = {}, 0, []
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+CHECKPOINTS = ("best", "last")
+
 
 @dataclass
 class TrainRunConfig:
