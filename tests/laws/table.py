@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signaltok.decoders.conv import ConvDecoder
+from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.vit import ViTEncoder
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform
@@ -104,7 +106,9 @@ QUANTIZERS = {
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "conv": lambda: ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=DIM),
+    "vit": lambda: ViTEncoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
+    "vit": lambda: ViTDecoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
 }

@@ -1,0 +1,43 @@
+"""The Vision Transformer as an encoder (Dosovitskiy et al. 2021, equation 1): patches, coordinates, blocks.
+
+A picture of 224 x 224 at stride 16 becomes 14 x 14 = 196 tokens; any other size becomes its own number.
+"""
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from signaltok.layers.conv import check_axes, conv, silence
+from signaltok.layers.resample import pad_to_multiple, space_to_depth
+from signaltok.layers.transformer import GridTransformer, check_width
+from signaltok.parts import Encoder
+from signaltok.types.token_stack import grid_lengths, valid_mask
+
+
+class ViTEncoder(Encoder):
+    """signal [b, channels, *s] -> latent [b, latent_dim, *ceil(s / stride)]; a patch is stride wide on each axis."""
+
+    receptive_field = None  # attention looks at the whole signal
+
+    def __init__(
+        self, *, axes: int, channels: int, stride: int, width: int, depth: int, heads: int, latent_dim: int
+    ) -> None:
+        super().__init__()
+        check_axes(axes)
+        check_width(axes, width, heads)
+        self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
+        self.stride = (stride,) * axes
+        self.embed = conv(axes, channels * stride**axes, width, 1)
+        self.transformer = GridTransformer(width=width, depth=depth, heads=heads)
+        self.project = conv(axes, width, latent_dim, 1)
+
+    def forward(
+        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
+    ) -> Float[Tensor, "b d *l"]:
+        """See Encoder."""
+        x, mask = pad_to_multiple(signal, self.stride[0]), None
+        if lengths is not None:
+            x = silence(x, valid_mask(lengths, tuple(x.shape[2:])))
+        x = self.embed(space_to_depth(x, self.stride[0]))
+        if lengths is not None:
+            mask = valid_mask(grid_lengths(lengths, self.stride), tuple(x.shape[2:]))
+        return self.project(self.transformer(x, mask))
