@@ -73,9 +73,11 @@ def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
     return trainer, clock
 
 
-def known_metrics(config: dict[str, Any]) -> list[str]:
-    """Every name that a run of this config reports at its end."""
-    evaluated = [*(name for name, node in config["metrics"].items() if node is not None), *CODE_VALUES]
+def known_metrics(config: dict[str, Any], tokenizer: Tokenizer) -> list[str]:
+    """Every name by which a run of this config and tokenizer can be judged at its end."""
+    evaluated = [name for name, node in config["metrics"].items() if node is not None]
+    if tokenizer.quantizer.codebook_sizes:
+        evaluated += CODE_VALUES
     splits = ("val", "test") if config["run"]["evaluate"] else ("val",)
     return [f"{split}/{name}" for split in splits for name in evaluated]
 

@@ -1,6 +1,5 @@
 """What train.py and eval.py share: preparing Hydra, the overrides as typed, and errors without a traceback."""
 
-import logging
 import os
 import sys
 import warnings
@@ -13,9 +12,8 @@ from signaltok.training.config import resolve
 
 
 def prepare() -> None:
-    """Make schemas and resolvers known to Hydra, and keep Lightning's advice off the screen."""
+    """Make schemas and resolvers known to Hydra, and keep warnings that no user can act on off the screen."""
     resolve.prepare()
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.. is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
 

@@ -1,5 +1,6 @@
 """A training run from composed config to summary: check, build, train or go on, evaluate, report."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,6 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
     if resume is not None:
         settings = resumed_settings(Path(resume), overrides)
     check(settings)
-    check_run(settings)
     if settings["print_config"]:
         show_config(settings)
     values = run(settings, command=command, overrides=overrides)
@@ -52,12 +52,14 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
 def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -> dict[str, float]:
     """Everything after the checks; the figures of the summary."""
     started = time.perf_counter()
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its advice; importing it sets INFO
     folder = Path(settings["paths"]["output_dir"])
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     data = build(settings["data"])
     if not isinstance(data, ImageData):
         raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
     tokenizer = build_tokenizer(settings)
+    check_run(settings, known_metrics(settings, tokenizer))
     _start_from(settings, tokenizer)
     run_data = build_run_data(settings, data=data, max_steps=settings["trainer"]["max_steps"])
     module = build_module(settings, tokenizer, run_data)
@@ -98,9 +100,9 @@ def resumed_settings(folder: Path, overrides: list[str]) -> dict[str, Any]:
     return settings
 
 
-def check_run(settings: dict[str, Any]) -> None:
-    """Raise ValueError where what the run ends with cannot come about."""
-    known, name = known_metrics(settings), settings["metric_for_sweep"]
+def check_run(settings: dict[str, Any], known: list[str]) -> None:
+    """Raise ValueError where what the run ends with cannot come about; known: the names of its metrics."""
+    name = settings["metric_for_sweep"]
     if name is not None and name not in known:
         raise ValueError(f"metric_for_sweep is {name}, but this run gives {', '.join(known)}")
     chosen = settings["run"]["checkpoint"]
