@@ -1,0 +1,107 @@
+"""Figures of record: the one function that turns a summary into the numbers that every command shows."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SPLITS = ("test", "val")
+RUN = "run"  # the column of what belongs to the whole run and to no split
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: its label, its unit (may be empty), what it means, and its text by column."""
+
+    label: str
+    unit: str
+    meaning: str
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    label: str
+    unit: str
+    meaning: str
+    text: Callable[[float], str]
+
+
+def _decimals(digits: int, factor: float = 1.0) -> Callable[[float], str]:
+    return lambda value: f"{value * factor:,.{digits}f}" if math.isfinite(value) else str(value)
+
+
+_FIGURES = {
+    "psnr": _Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2)),
+    "ssim": _Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4)),
+    "bits_per_pixel": _Figure("bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4)),
+    "entropy_bits_per_pixel": _Figure(
+        "entropy bits per pixel", "bit", "tokens × entropy of the code histogram, by pixel", _decimals(4)
+    ),
+    "usage": _Figure("usage", "%", "share of the codes hit over the whole split", _decimals(1, 100)),
+    "perplexity": _Figure("perplexity", "codes", "2 to the entropy of the code histogram", _decimals(1)),
+    "entropy": _Figure("entropy", "bit", "a token, of the code histogram", _decimals(3)),
+    "dead": _Figure("dead codes", "codes", "never hit on the split", _decimals(0)),
+    "tokens": _Figure("tokens seen", "tokens", "counted over the split", _decimals(0)),
+}  # fmt: skip
+_TIMES = {
+    "train/seconds": _Figure("training time", "s", "training steps alone", _decimals(1)),
+    "run/seconds": _Figure("run time", "s", "the whole run, evaluation included", _decimals(1)),
+}
+_MINIMUM = {"usage", "perplexity"}  # of a stack: the least of its levels
+
+
+def summary_table(summary: dict[str, float]) -> list[Row]:
+    """The figures of a summary (flat `<split>/<name>`), in the order in which they are shown everywhere.
+
+    A split is a column ("test", "val"); times have the column "run". Where the codes have several levels, each
+    level's own figures follow. A name that this file does not know (a metric of the user's own) keeps its name.
+    """
+    splits = columns(summary)
+    names = {key.split("/", 1)[1] for key in summary for split in splits if key.startswith(f"{split}/")}
+    several = "usage_1" in names
+    rows = [_row(name, figure, several, summary, splits) for name, figure in _FIGURES.items() if name in names]
+    levels = sorted((name for name in names if _level(name) is not None), key=lambda name: (_order(name), name))
+    if several:
+        rows += [_row_of_level(name, summary, splits) for name in levels]
+    for name in sorted(names - set(_FIGURES) - set(levels)):
+        own = _Figure(name.replace("_", " "), "", "", lambda value: f"{value:.4g}")
+        rows.append(_row(name, own, several, summary, splits))
+    for key, figure in _TIMES.items():
+        if key in summary:
+            rows.append(Row(figure.label, figure.unit, figure.meaning, {RUN: figure.text(summary[key])}))
+    return rows
+
+
+def columns(summary: dict[str, float]) -> list[str]:
+    """The splits that a summary has values of, the most telling first."""
+    return [split for split in SPLITS if any(key.startswith(f"{split}/") for key in summary)]
+
+
+def _row(name: str, figure: _Figure, several: bool, summary: dict[str, float], splits: list[str]) -> Row:
+    meaning = figure.meaning
+    if several and name in _MINIMUM:
+        meaning += "; the least of the levels"
+    return Row(figure.label, figure.unit, meaning, _cells(name, figure, summary, splits))
+
+
+def _row_of_level(name: str, summary: dict[str, float], splits: list[str]) -> Row:
+    base, level = name.rsplit("_", 1)
+    figure = _FIGURES[base]
+    return Row(f"{figure.label}, level {level}", figure.unit, "", _cells(name, figure, summary, splits))
+
+
+def _cells(name: str, figure: _Figure, summary: dict[str, float], splits: list[str]) -> dict[str, str]:
+    found = {split: summary[f"{split}/{name}"] for split in splits if f"{split}/{name}" in summary}
+    return {split: figure.text(float(value)) for split, value in found.items()}
+
+
+def _level(name: str) -> int | None:
+    """The level of `usage_3` and its like; None for every other name."""
+    base, _, level = name.rpartition("_")
+    return int(level) if base in _FIGURES and level.isdecimal() else None
+
+
+def _order(name: str) -> tuple[int, int]:
+    level = _level(name)
+    assert level is not None, name
+    return level, list(_FIGURES).index(name.rsplit("_", 1)[0])

@@ -1,0 +1,53 @@
+"""The samples of a run: pictures, codes, and the plots beside them."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from signaltok.files import atomic_folder
+from signaltok.metrics.evaluation import Evaluation
+from signaltok.reports import plots
+from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet
+from signaltok.reports.run_files import read_curves
+
+SAMPLES = "samples"
+TENSORS = "samples.safetensors"
+
+
+def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
+    """Write run_dir/samples, whole or not at all, and return it.
+
+    samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
+    tokens.png and usage.png where there are codes, curves.png where run_dir has metrics.csv.
+    """
+    folder = run_dir / SAMPLES
+    panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))
+    with atomic_folder(folder) as temporary:
+        if evaluation.pictures is not None:
+            kept = evaluation.pictures
+            tensors = {"originals": kept.originals.numpy(), "reconstructions": kept.reconstructions.numpy()}
+            if kept.codes is not None:
+                tensors["codes.0"] = kept.codes.numpy()
+            save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, temporary / TENSORS)
+            originals = Column("original", channels_last(tensors["originals"]))
+            reconstructions = Column("reconstruction", channels_last(tensors["reconstructions"]))
+            (temporary / "grid.png").write_bytes(png(sheet([originals, reconstructions], across=2)))
+            if kept.codes is not None and kept.codes.ndim == 3:
+                maps = Column(
+                    "codes, level 0", enlarged(code_colours(tensors["codes.0"]), originals.pictures.shape[1:3])
+                )
+                (temporary / "tokens.png").write_bytes(png(sheet([originals, maps], across=2)))
+        if evaluation.counts:
+            hits = [counts.numpy() for counts in evaluation.counts]
+            (temporary / "usage.png").write_bytes(plots.png(plots.usage_figure(hits, plots.PAPER)))
+        if panels:
+            (temporary / "curves.png").write_bytes(plots.png(plots.curves_figure(panels, plots.PAPER)))
+    return folder
+
+
+def enlarged(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Maps [n, h, w, 3] at another size, every position the nearest cell's."""
+    rows = np.arange(size[0]) * maps.shape[1] // size[0]
+    places = np.arange(size[1]) * maps.shape[2] // size[1]
+    return np.ascontiguousarray(maps[:, rows][:, :, places])
