@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.vit import ViTEncoder
 
 
@@ -29,9 +28,21 @@ def test_positions_distinguish_tokens():
     assert torch.cdist(latent, latent).fill_diagonal_(1).min() > 1e-3
 
 
-def test_three_axes_decode_to_their_size():
-    decoder = ViTDecoder(axes=3, channels=2, stride=4, width=12, depth=1, heads=2, latent_dim=5)
-    assert decoder(torch.zeros(1, 5, 2, 3, 4), None).shape == (1, 2, 8, 12, 16)
+def test_padding_of_a_batch_changes_nothing_whatever_it_holds():
+    torch.manual_seed(0)
+    part = encoder().double()
+    signal = torch.randn(2, 3, 48, 64, dtype=torch.float64)
+    signal[1, :, 20:] = float("nan")
+    signal[1, :, :, 33:] = float("nan")
+    latent = part(signal, torch.tensor([[48, 64], [20, 33]]))
+    torch.testing.assert_close(latent[1:, :, :2, :3], part(signal[1:, :, :20, :33], None), rtol=0, atol=1e-12)
+
+
+def test_every_token_sees_the_whole_signal():
+    torch.manual_seed(0)
+    part, signal = encoder(stride=4).double(), torch.randn(1, 3, 8, 12, dtype=torch.float64, requires_grad=True)
+    part(signal, None)[0, 0, 0, 0].backward()
+    assert part.receptive_field is None and signal.grad.abs().sum(1).all()
 
 
 def test_a_width_that_does_not_divide_is_refused_with_one_that_does():

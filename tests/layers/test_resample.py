@@ -24,3 +24,10 @@ def test_padding_goes_to_the_end():
     x = torch.ones(1, 1, 5, 8)
     padded = pad_to_multiple(x, 4)
     assert padded.shape == (1, 1, 8, 8) and torch.equal(padded[:, :, :5], x) and not padded[:, :, 5:].any()
+
+
+def test_channels_last_stays_so():
+    x = torch.randn(2, 3, 8, 12).contiguous(memory_format=torch.channels_last)
+    deep = space_to_depth(x, 4)
+    assert deep.is_contiguous(memory_format=torch.channels_last)
+    assert depth_to_space(deep, 4).is_contiguous(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.layers.conv import TRANSPOSED, ResidualBlock, check_axes, conv, silence
-from signaltok.layers.resample import depth_to_space
+from signaltok.layers.resample import depth_to_space, patch_of
 from signaltok.parts import Decoder
 from signaltok.types.token_stack import valid_mask
 
@@ -22,15 +22,9 @@ class ConvDecoder(Decoder):
     ) -> None:
         super().__init__()
         check_axes(axes)
-        halvings = len(widths) - 1
-        if halvings < 0 or stride % 2**halvings:
-            raise ValueError(
-                f"stride {stride} cannot be reached with widths {widths}: each width after the first doubles the grid, "
-                f"so stride must be a multiple of {2 ** max(0, halvings)}"
-            )
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride,) * axes
-        self.patch = stride // 2**halvings
+        self.patch = patch_of(stride, widths)
         self.stem = conv(axes, latent_dim, widths[0], 3)
         self.stages = nn.ModuleList(
             nn.ModuleList(ResidualBlock(axes=axes, width=width) for _ in range(depth)) for width in widths
@@ -39,7 +33,7 @@ class ConvDecoder(Decoder):
         self.project = conv(axes, widths[-1], channels * self.patch**axes, 3)
         # In latent positions: the stem looks one aside; a stage at scale 2^n looks depth / 2^n aside, the last layer
         # one position of the finest grid.
-        fine = 2**halvings
+        fine = 2 ** (len(widths) - 1)
         reach = fine + sum(depth * fine // 2**n for n in range(len(widths))) + 1
         self.receptive_field = (-(-reach // fine),) * axes
 

@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from signaltok.layers.conv import check_axes, conv
+from signaltok.layers.conv import check_axes, conv, silence
 from signaltok.layers.resample import depth_to_space
 from signaltok.layers.transformer import GridTransformer, check_width
 from signaltok.parts import Decoder
@@ -30,5 +30,5 @@ class ViTDecoder(Decoder):
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """See Decoder."""
         mask = None if lengths is None else valid_mask(lengths, tuple(z_q.shape[2:]))
-        x = self.transformer(self.embed(z_q), mask)
+        x = self.transformer(self.embed(silence(z_q, mask)), mask)
         return depth_to_space(self.project(x), self.stride[0])

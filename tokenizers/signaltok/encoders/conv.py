@@ -9,19 +9,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.layers.conv import CONVOLUTIONS, ResidualBlock, check_axes, conv, silence
-from signaltok.layers.resample import pad_to_multiple, space_to_depth
+from signaltok.layers.resample import pad_to_multiple, patch_of, space_to_depth
 from signaltok.parts import Encoder
 from signaltok.types.token_stack import grid_lengths, valid_mask
-
-
-def patch_of(stride: int, widths: list[int]) -> int:
-    """Side of the patches at the signal's end: the stride less one halving between each two widths."""
-    if not widths or stride % 2 ** (len(widths) - 1) or stride < 2 ** (len(widths) - 1):
-        raise ValueError(
-            f"stride {stride} cannot be reached with widths {widths}: each width after the first halves the grid, "
-            f"so stride must be a multiple of {2 ** max(0, len(widths) - 1)}"
-        )
-    return stride // 2 ** (len(widths) - 1)
 
 
 class ConvEncoder(Encoder):

@@ -26,8 +26,8 @@ def conv(axes: int, inputs: int, outputs: int, kernel: int) -> nn.Module:
 
 
 def silence(x: Float[Tensor, "b c *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Float[Tensor, "b c *l"]:
-    """x with zeros beyond the valid extent; x itself where all is valid."""
-    return x if mask is None else x * mask.to(x.dtype)
+    """x with zeros beyond the valid extent, whatever stood there; x itself where all is valid."""
+    return x if mask is None else x.masked_fill(~mask, 0.0)
 
 
 class ResidualBlock(nn.Module):

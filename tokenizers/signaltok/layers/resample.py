@@ -7,6 +7,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def patch_of(stride: int, widths: list[int]) -> int:
+    """Side of the patches at the signal's end: the stride less one factor of two between each two widths."""
+    factor = 2 ** max(0, len(widths) - 1)
+    if not widths or stride < factor or stride % factor:
+        raise ValueError(
+            f"stride {stride} cannot be reached with widths {widths}: each width after the first is a factor of two "
+            f"between signal and latent, so stride must be a positive multiple of {factor}, and widths not empty"
+        )
+    return stride // factor
+
+
 def space_to_depth(x: Float[Tensor, "b c *s"], factor: int) -> Float[Tensor, "b c_out *l"]:
     """[b, c, *s] -> [b, c * factor^axes, *s / factor]; every s a multiple of factor."""
     if x.ndim == 4:

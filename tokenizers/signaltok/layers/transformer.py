@@ -67,7 +67,8 @@ class GridTransformer(nn.Module):
         """Channels first in and out."""
         grid = tuple(x.shape[2:])
         tokens = x.flatten(2).transpose(1, 2)
-        tokens = tokens + positions(grid, self.width, x.device).to(tokens.dtype)
+        # In the parameters' precision, and with it the sum that the blocks add to: autocast is for their insides.
+        tokens = tokens + positions(grid, self.width, x.device).to(self.norm.weight.dtype)
         valid = None if mask is None else mask.flatten(1)
         for block in self.blocks:
             tokens = block(tokens, valid)
