@@ -10,7 +10,7 @@ from signaltok.training.config.resolve import plain
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny_runs import CONV, QUANTIZERS, TINY, composed  # noqa: E402
+from tiny_runs import CONV, QUANTIZERS, TINY, composed
 
 
 @pytest.fixture

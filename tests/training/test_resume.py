@@ -32,10 +32,11 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("validate_every", [7, 10])
+@pytest.mark.parametrize(("validate_every", "log_every"), [(7, 1), (10, 4)])
 @pytest.mark.parametrize("quantizer", ["vq", "rvq"])
-def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, quantizer, validate_every):
+def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, quantizer, validate_every, log_every):
     options = [f"quantizer={quantizer}", f"trainer.val_check_interval={validate_every}", *STEPS]
+    options.append(f"trainer.log_every_n_steps={log_every}")
     whole, broken = tiny(*options, folder="whole"), tiny(*options, folder="broken")
     run(whole, command=["test"], overrides=[])
 
@@ -65,5 +66,6 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, qua
         equal(one[key], two[key], key)
     assert one["batches_seen"] == 20
     assert rows(folder) == rows(other)
+    assert [int(row["step"]) for row in rows(folder) if row["train/loss"]] == list(range(log_every, 21, log_every))
     best = [read_checkpoint(f / "checkpoints/best.ckpt") for f in (folder, other)]
     equal(best[0]["state_dict"], best[1]["state_dict"])

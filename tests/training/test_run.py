@@ -138,7 +138,6 @@ def test_a_run_starts_from_weights(tiny, tmp_path):
     one, two = read_tokenizer(tmp_path / "first", "best"), read_tokenizer(tmp_path / "second", "last")
     for (name, first), second in zip(one.named_parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(first, second, msg=name)
-    settings_from = f"run.init_from={tmp_path / 'first'}"
     with pytest.raises(ValueError, match="does not fit the tokenizer"):
         go(
             tiny(

@@ -34,6 +34,13 @@ QUANTIZERS = {
 CONV = ("encoder.widths=[8,8]", "encoder.depth=1", "decoder.widths=[8,8]", "decoder.depth=1")
 
 
+# The sizes of every part of the groups encoder and decoder; a new part adds one line.
+PARTS = {
+    "encoder": {"conv": ("widths=[8,8]", "depth=1"), "vit": ("width=16", "depth=1", "heads=2")},
+    "decoder": {"conv": ("widths=[8,8]", "depth=1"), "vit": ("width=16", "depth=1", "heads=2")},
+}
+
+
 def composed(*overrides: str, name: str = "train") -> Any:
     prepare()
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):

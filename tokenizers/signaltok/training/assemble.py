@@ -47,6 +47,7 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
         metrics=build_each(config["metrics"]),
         data=data,
         max_steps=data.max_steps,
+        log_every_n_steps=fit_to_length(config["trainer"])["log_every_n_steps"],
         record={
             "task_name": config["task_name"],
             "seed": config["seed"],

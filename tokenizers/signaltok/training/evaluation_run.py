@@ -1,5 +1,6 @@
 """An evaluation run: a run or an exported tokenizer on its own data or any others, into a folder of its own."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from signaltok.training import run_folder
 from signaltok.training.config.build import build, build_each
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain, stored
-from signaltok.training.config.schema import CHECKPOINTS
+from signaltok.training.config.schema import CHECKPOINTS, EvalConfig
 from signaltok.training.config.show import show_config
 from signaltok.training.data_module import RunData
 from signaltok.training.figures import conclude
@@ -25,6 +26,7 @@ SPLITS = ("test", "val")
 
 def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]) -> dict[str, float]:
     """Evaluate run.path; the figures of the summary. Raises ValueError where path holds no tokenizer."""
+    started = time.perf_counter()
     if OmegaConf.is_missing(config.run, "path"):
         raise ValueError("give run.path=RUN_OR_TOKENIZER, such as run.path=outputs/latest")
     settings = plain(config)
@@ -37,7 +39,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
     path = Path(chosen["path"])
     if is_run(path):
         settings["data"] = _data_of(path, settings["data"], overrides)
-    check(settings)
+    check(settings, EvalConfig)
     if settings["print_config"]:
         show_config(settings)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
@@ -65,6 +67,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         splits=(chosen["split"],),
         figures=figures,
         report=chosen["report"],
+        started=started,
     )
     return figures
 

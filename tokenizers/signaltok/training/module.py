@@ -40,6 +40,7 @@ class TokenizerModule(pl.LightningModule):
         metrics: dict[str, Any],
         data: RunData,
         max_steps: int,
+        log_every_n_steps: int,
         record: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -50,6 +51,7 @@ class TokenizerModule(pl.LightningModule):
         self.validation_metrics = metrics
         self.run_data = data
         self.max_steps = max_steps
+        self.log_every_n_steps = log_every_n_steps
         self.record = record
         self.batches_seen = 0
         self._sums: dict[str, Tensor] = {}
@@ -84,7 +86,7 @@ class TokenizerModule(pl.LightningModule):
             check_finite(self.batches_seen, batch, reconstruction, raw)
         self.batches_seen += 1
         self._sum_up(total.detach(), raw, reconstruction)
-        if self.batches_seen % self.trainer.log_every_n_steps == 0:
+        if self.batches_seen % self.log_every_n_steps == 0:
             self._hand_over()
         return total
 

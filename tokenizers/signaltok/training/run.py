@@ -21,7 +21,7 @@ from signaltok.training.callbacks.clock import TrainingClock
 from signaltok.training.config.build import build, build_each
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain, stored
-from signaltok.training.config.schema import CHECKPOINTS
+from signaltok.training.config.schema import CHECKPOINTS, TrainConfig
 from signaltok.training.config.show import show_config
 from signaltok.training.figures import conclude
 from signaltok.training.module import TokenizerModule
@@ -41,7 +41,7 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
     resume = settings["run"]["resume"]
     if resume is not None:
         settings = resumed_settings(Path(resume), overrides)
-    check(settings)
+    check(settings, TrainConfig)
     if settings["print_config"]:
         show_config(settings)
     values = run(settings, command=command, overrides=overrides)
@@ -79,9 +79,11 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
             splits=("test", "val"),
             figures=figures,
             report=settings["run"]["report"],
+            started=started,
         )
-    figures["run/seconds"] = time.perf_counter() - started
-    run_folder.write_summary(folder, figures)
+    else:
+        figures["run/seconds"] = time.perf_counter() - started
+        run_folder.write_summary(folder, figures)
     return figures
 
 

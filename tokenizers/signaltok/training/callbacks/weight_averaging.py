@@ -27,4 +27,4 @@ class WarmWeightAveraging(WeightAveraging):
 
     @torch.no_grad()
     def _average(self, average: Any, current: Any, updates: Tensor | int) -> None:
-        torch._foreach_lerp_(average, current, 1 - decay_after(int(updates), self.decay))
+        torch._foreach_lerp_(average, current, 1 - decay_after(int(updates), self.decay))  # pyright: ignore[reportPrivateImportUsage]

@@ -7,6 +7,7 @@ every required argument must be there. In the groups that hold one part a key, a
 import difflib
 import inspect
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hydra.utils import get_object
@@ -22,11 +23,24 @@ SUPPLIED = {
 }
 
 
-def check(config: dict[str, Any]) -> None:
-    """Raise ValueError listing every key that nothing reads, each with the nearest valid name."""
-    problems = list(_problems(config))
+def check(config: dict[str, Any], schema: type) -> None:
+    """Raise ValueError listing every key that nothing reads, each with the nearest valid name.
+
+    schema: the dataclass of the root. Hydra holds files and plain overrides against it, but not overrides with a +.
+    """
+    problems = [*_against_schema(config, schema, ""), *_problems(config)]
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def _against_schema(node: dict[str, Any], schema: type, path: str) -> Iterator[str]:
+    known = {field.name: field.type for field in fields(schema)}
+    for key, value in node.items():
+        kind = known.get(key)
+        if kind is None:
+            yield f"{path}{key} is not a key of {path.rstrip('.') or 'the config'}{_hint(key, list(known))}"
+        elif isinstance(kind, type) and is_dataclass(kind):
+            yield from _against_schema(value, kind, f"{path}{key}.")
 
 
 def _problems(config: dict[str, Any]) -> Iterator[str]:

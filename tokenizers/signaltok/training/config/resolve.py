@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from signaltok.training.config import schema
 from signaltok.training.run_folder import CONFIG
@@ -25,6 +25,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """All interpolations resolved, nothing but dicts, lists and values. ValueError names what cannot be resolved."""
     try:
         resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ValueError(f"{error.full_key} must be given: add {error.full_key}=VALUE") from None
     except OmegaConfBaseException as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{getattr(error, 'full_key', '') or 'config'}: {reason}") from None
