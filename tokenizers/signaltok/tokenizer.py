@@ -1,6 +1,6 @@
 """Tokenizer: encoder, quantizer and decoder as one plain module, and the exact path from signals to codes and back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Tokenizer(Part, nn.Module):
         encoder: Encoder,
         quantizer: Quantizer,
         decoder: Decoder,
-        value_range: tuple[float, float],
+        value_range: Sequence[float],
         block: int,
     ) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ SAMPLES = "samples"
 MODALITIES = {1: "audio", 2: "image", 3: "video"}
 
 
+@runtime_checkable
 class Exportable(Protocol):
     """What writing asks of a tokenizer."""
 

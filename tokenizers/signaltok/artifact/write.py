@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from signaltok.artifact import layout
@@ -35,8 +35,8 @@ def write_tokenizer(
     modality = layout.MODALITIES[tokenizer.encoder.axes]
     sizes = tokenizer.quantizer.codebook_sizes
     with atomic_folder(out) as folder:
-        save_file(weights, folder / layout.MODEL)
-        save_file(codebook_tensors(tokenizer, counts), folder / layout.CODEBOOKS)
+        (folder / layout.MODEL).write_bytes(save(weights))
+        (folder / layout.CODEBOOKS).write_bytes(save(codebook_tensors(tokenizer, counts)))
         text = json.dumps(layout.vocabulary(sizes, modality), indent=2)
         (folder / layout.VOCABULARY).write_text(text + "\n")
         config = {
@@ -50,6 +50,7 @@ def write_tokenizer(
             "strides": [list(stride) for stride in tokenizer.strides],
             "fingerprint": layout.fingerprint(description, weights),
             "files": {name: layout.file_hash(folder / name) for name in (layout.MODEL, layout.CODEBOOKS)},
+            "metrics": card.get("metrics", {}),
             "tokenizer": description,
         }
         (folder / layout.CONFIG).write_text(json.dumps(config, indent=2) + "\n")
@@ -63,7 +64,7 @@ def write_codebooks(tokenizer: layout.Exportable, out: Path, counts: tuple[Tenso
     """Write codebooks.safetensors alone into the folder `out`."""
     path = out / layout.CODEBOOKS
     with atomic_file(path) as temporary:
-        save_file(codebook_tensors(tokenizer, counts), temporary)
+        temporary.write_bytes(save(codebook_tensors(tokenizer, counts)))
     return path
 
 

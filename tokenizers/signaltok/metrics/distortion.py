@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional as F
 
 from signaltok.parts import Part
 
@@ -101,12 +100,23 @@ def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tens
 
 
 def _window(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h2 w2"]:
-    """Gaussian mean at every position whose window is complete; the window is a product of two."""
-    distance = torch.arange(WINDOW, dtype=maps.dtype, device=maps.device) - WINDOW // 2
+    """Gaussian mean at every position whose window is complete; the window is a product of two.
+
+    As products with banded matrices: torch has no fast float64 convolution.
+    """
+    down, right = (_band(n, maps) for n in maps.shape[1:])
+    return down @ maps @ right.T
+
+
+def _band(size: int, like: Tensor) -> Float[Tensor, "valid size"]:
+    """Row i holds the window's weights at i .. i + 10."""
+    distance = torch.arange(WINDOW, dtype=like.dtype, device=like.device) - WINDOW // 2
     weights = torch.exp(-(distance**2) / (2 * SIGMA**2))
-    weights = weights / weights.sum()
-    rows = F.conv2d(maps[:, None], weights.view(1, 1, -1, 1))
-    return F.conv2d(rows, weights.view(1, 1, 1, -1))[:, 0]
+    valid = size - WINDOW + 1
+    band = like.new_zeros(valid, size + 1)
+    # Rows of size + 1 laid end to end, read with rows of size: each starts one further to the right.
+    band[:, :WINDOW] = weights / weights.sum()
+    return band.flatten()[: valid * size].view(valid, size)
 
 
 def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:
