@@ -6,6 +6,10 @@
 Keeps the photographs whose stanza in the package's copyright file places them in the public domain
 through the Unsplash of before June 2017 (CC0 at the time) or as works of NASA or the USGS. The morgue-file ones
 are left out (those terms were never a dedication to the public domain), and so are the CC-BY-SA ones.
+Seventeen pictures carry an author's name in theirs (fields10-sfiera.jpg) and fall under two stanzas: the author's,
+CC-BY-SA-4.0, and a later, wider pattern (fields1*) of the public-domain list. By the format's rule the later one
+decides, and so they are here; by their names the authors are meant, and so ATTRIBUTION credits them under CC-BY-SA-4.0.
+
 Files are copied unmodified; the split is by name (signaltok.data.split), so the folder is flat.
 """
 
@@ -43,6 +47,17 @@ def source_of(name: str, blocks: list[tuple[list[str], str]]) -> str | None:
     return next((label for word, label in SOURCES.items() if word in body), None)
 
 
+def author_of(name: str, blocks: list[tuple[list[str], str]]) -> str | None:
+    """Author and licence from the stanza that names the picture's author (pattern images/land/*-author*), or None."""
+    for patterns, block in blocks:
+        if any("/*-" in pattern and fnmatch.fnmatch(f"images/land/{name}", pattern) for pattern in patterns):
+            fields = dict(
+                line.split(": ", 1) for line in block.splitlines() if re.match(r"(Copyright|License): ", line)
+            )
+            return f"{fields['Copyright']}, {fields['License']}"
+    return None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("unpacked", type=Path, help="the folder dpkg -x wrote")
@@ -57,11 +72,13 @@ def main() -> None:
             continue
         shutil.copyfile(path, arguments.out / path.name)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        lines.append(f"{path.name:32s} {source:10s} {digest}")
+        credit = author_of(path.name, blocks) or source
+        lines.append(f"{path.name:32s} {digest}  {credit}")
     (arguments.out / "ATTRIBUTION").write_text(
         "Photographs from Endless Sky (Debian package endless-sky-data), all 720x360, unmodified.\n"
-        "Public domain: donated through Unsplash while it was CC0, or works of NASA and the USGS.\n"
-        "Made by data/fetch/photos.py. Columns: file, source, first 16 hexadecimal digits of its SHA-256.\n\n"
+        "Public domain, donated through Unsplash while it was CC0 or works of NASA and the USGS, but for those with an\n"
+        "author named below: Debian's copyright file lists them as both, so they are credited under CC-BY-SA-4.0.\n"
+        "Made by data/fetch/photos.py. Columns: file, first 16 hexadecimal digits of its SHA-256, source or author.\n\n"
         + "\n".join(lines)
         + "\n"
     )
