@@ -33,7 +33,7 @@ class CodeCounter:
             counts = torch.bincount(level.reshape(-1), minlength=self.codebook_sizes[number])
             self._counts[number] = self._counts[number].to(counts.device) + counts
 
-    def counts(self) -> tuple[Int64[Tensor, " K"], ...]:
+    def counts(self) -> tuple[Int64[Tensor, "_"], ...]:
         """Occurrences of every code, a tensor a level, on the processor; summed over the processes of a group."""
         return tuple(sum_over_processes(level) for level in self._counts)
 
@@ -42,7 +42,7 @@ class CodeCounter:
         return summarize_counts(self.counts(), signal_positions)
 
 
-def summarize_counts(counts: tuple[Int64[Tensor, " K"], ...], signal_positions: int) -> dict[str, float]:
+def summarize_counts(counts: tuple[Int64[Tensor, "_"], ...], signal_positions: int) -> dict[str, float]:
     """The numbers of a stack of levels, and each level's own under `<name>_<level>`.
 
     usage, perplexity: the minimum over the levels. dead, tokens: the sum. entropy: bits a token, over all levels.

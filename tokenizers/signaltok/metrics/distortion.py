@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from signaltok.parts import Part
 
@@ -78,9 +79,10 @@ def ssim(
 ) -> Float[Tensor, " b"]:
     """Structural similarity per image (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13).
 
-    Means over the positions where the whole Gaussian window (11 x 11, sigma 1.5) lies in the image, and over the
-    channels. SSIM is defined for values that start at zero, so the range is moved to 0..1 first: with means taken
-    of -1..1 the same two pictures have another value. Raises ValueError for images smaller than the window.
+    The mean over all positions and channels, with a Gaussian window (11 x 11, sigma 1.5) and the picture mirrored at
+    its edges, as torchmetrics has it: a tile's border counts like its middle. SSIM is defined for values that start
+    at zero, so the range is moved to 0..1 first: with means taken of -1..1 the same two pictures have another value.
+    Raises ValueError for images smaller than the window.
     """
     if min(x.shape[2:]) < WINDOW or (lengths is not None and int(lengths.min()) < WINDOW):
         least = tuple(x.shape[2:]) if lengths is None else tuple(lengths.min(0).values.tolist())
@@ -99,11 +101,12 @@ def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tens
     return (luminance * structure).mean()
 
 
-def _window(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h2 w2"]:
-    """Gaussian mean at every position whose window is complete; the window is a product of two.
+def _window(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+    """Gaussian mean around every position; the window is a product of two.
 
     As products with banded matrices: torch has no fast float64 convolution.
     """
+    maps = F.pad(maps, (WINDOW // 2,) * 4, mode="reflect")
     down, right = (_band(n, maps) for n in maps.shape[1:])
     return down @ maps @ right.T
 
@@ -121,8 +124,7 @@ def _band(size: int, like: Tensor) -> Float[Tensor, "valid size"]:
 
 def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:
     """Every item [c, *own size] beside its reconstruction, without padding."""
-    if x.shape != y.shape:
-        raise ValueError(f"both signals must have one shape, got {tuple(x.shape)} and {tuple(y.shape)}")
+    assert x.shape == y.shape, f"{tuple(x.shape)} is measured against {tuple(y.shape)}"
     if lengths is None:
         return list(zip(x, y, strict=True))
     cuts = [(..., *(slice(0, n) for n in row)) for row in lengths.tolist()]

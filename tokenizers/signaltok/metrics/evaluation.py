@@ -36,7 +36,7 @@ class Evaluation:
     """
 
     values: dict[str, float]
-    counts: tuple[Int64[Tensor, " K"], ...]
+    counts: tuple[Int64[Tensor, "_"], ...]
     pictures: Pictures | None
 
 

@@ -36,9 +36,9 @@ class AbsoluteError(Term):
 def _mean(batch: Batch, reconstruction: Reconstruction, distance: Callable[[Tensor], Tensor]) -> Float[Tensor, ""]:
     signal = reconstruction.signal
     assert signal.shape == batch.signal.shape, f"{tuple(signal.shape)} reconstructs {tuple(batch.signal.shape)}"
-    distances = distance(signal.float() - batch.signal.float())
+    difference = signal.float() - batch.signal.float()
     if batch.lengths is None:
-        return distances.mean()
+        return distance(difference).mean()
     mask = valid_mask(batch.lengths, tuple(batch.signal.shape[2:]))
-    # where, not a product: what stands in the padding must not count even where it is not finite.
-    return distances.where(mask, 0.0).sum() / (mask.sum() * batch.signal.shape[1])
+    # where, before the distance: what stands in the padding, finite or not, has neither value nor gradient.
+    return distance(difference.where(mask, 0.0)).sum() / (mask.sum() * batch.signal.shape[1])

@@ -10,12 +10,13 @@ RUN = "run"  # the column of what belongs to the whole run and to no split
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: its label, its unit (may be empty), what it means, and its text by column."""
+    """One figure: its label, its unit (may be empty), what it means, its text by column, and the level it is of."""
 
     label: str
     unit: str
     meaning: str
     cells: dict[str, str]
+    level: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def _row(name: str, figure: _Figure, several: bool, summary: dict[str, float], s
 def _row_of_level(name: str, summary: dict[str, float], splits: list[str]) -> Row:
     base, level = name.rsplit("_", 1)
     figure = _FIGURES[base]
-    return Row(f"{figure.label}, level {level}", figure.unit, "", _cells(name, figure, summary, splits))
+    return Row(
+        f"{figure.label}, level {level}", figure.unit, "", _cells(name, figure, summary, splits), level=int(level)
+    )
 
 
 def _cells(name: str, figure: _Figure, summary: dict[str, float], splits: list[str]) -> dict[str, str]:

@@ -44,7 +44,7 @@ def write_report(run_dir: Path) -> Path:
     curves = read_curves(run_dir / "metrics.csv")
     parts = [_header(run_dir, provenance), _figures(summary), _pictures(samples)]
     if counts is not None or any(name.endswith("/usage") for name in summary):
-        parts.append(_usage(counts))
+        parts.append(_usage(counts, summary))
     parts += [_curves(curves), _provenance(provenance), _config(read_text(run_dir / "config.yaml"))]
     write_text(run_dir / REPORT, _document(run_dir.resolve().name, parts))
     return run_dir / REPORT
@@ -79,7 +79,7 @@ def _header(run_dir: Path, provenance: dict[str, Any]) -> str:
 
 
 def _figures(summary: dict[str, float]) -> str:
-    rows, splits = summary_table(summary), columns(summary)
+    rows, splits = [row for row in summary_table(summary) if row.level is None], columns(summary)
     if not rows:
         return _section("Figures", "", _absent("The summary"))
     best = {row.label: row for row in rows}
@@ -144,9 +144,10 @@ def _card(files: list[bytes], original: np.ndarray, reconstruction: np.ndarray) 
     return f'<figure class="card sample"><div class="row">{images}</div><figcaption>{words}</figcaption></figure>\n'
 
 
-def _usage(counts: tuple[str, list[np.ndarray]] | None) -> str:
+def _usage(counts: tuple[str, list[np.ndarray]] | None, summary: dict[str, float]) -> str:
+    levels = _levels(summary)
     if counts is None:
-        return _section("Use of the codes", "", _absent("Code counts"))
+        return _section("Use of the codes", "", _absent("Code counts") + levels)
     split, hits = counts
     where = f"on the {split} split" if split else "on the evaluated split"
     note = (
@@ -154,7 +155,32 @@ def _usage(counts: tuple[str, list[np.ndarray]] | None) -> str:
         "where a line ends before 100 %, the remaining codes are dead."
     )
     drawing = plots.svg(plots.usage_figure(hits, plots.PAGE), "usage")
-    return _section("Use of the codes", note, f'<div class="card plot usage">{drawing}</div>')
+    return _section(
+        "Use of the codes", note, f'<div class="usage"><div class="card plot">{drawing}</div>{levels}</div>'
+    )
+
+
+def _levels(summary: dict[str, float]) -> str:
+    """Each level's own figures, a row a level; nothing where there is one level."""
+    rows, splits = [row for row in summary_table(summary) if row.level is not None], columns(summary)
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(row.label.rpartition(", ")[0] for row in rows))
+    cells = {(row.level, row.label.rpartition(", ")[0]): row for row in rows}
+    head = "".join(
+        f'<th class="number">{escape(name)}{" %" if cells[rows[0].level, name].unit == "%" else ""}</th>'
+        for name in names
+    )
+    body = "\n".join(
+        f'<tr><th scope="row">{level}</th>'
+        + "".join(f'<td class="number">{escape(cells[level, name].cells.get(splits[0], ""))}</td>' for name in names)
+        + "</tr>"
+        for level in dict.fromkeys(row.level for row in rows)
+    )
+    return (
+        f'<div class="card scroll"><table class="levels">\n<thead><tr><th>level, {splits[0]}</th>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
 
 
 def _curves(curves: list[Curve]) -> str:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 GOLDEN_ANGLE = 2.399963229728653
 LIGHTNESS = (0.42, 0.88)
-CHROMA = (0.09, 0.17)
+CHROMA = (0.05, 0.14)
 TILE = 144  # a picture on a sheet is enlarged by whole factors towards this side
 GAP, MARGIN, LABEL = 8, 20, 26
 PAPER, INK = (255, 255, 255), (40, 44, 52)

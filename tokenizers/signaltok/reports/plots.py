@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from signaltok.reports.run_files import Curve
@@ -53,7 +54,7 @@ class Panel:
 
 def usage_figure(counts: Sequence[np.ndarray], style: Style) -> Figure:
     """Each level's code histogram, sorted, on a log axis: how often a code occurs against its even share."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.6, 3.2), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
     axes = _axes(figure, style)
     axes.axhline(1, color=style.muted, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
@@ -110,7 +111,7 @@ def curve_panels(curves: Sequence[Curve]) -> list[Panel]:
 
 def panel_figure(panel: Panel, style: Style) -> Figure:
     """One panel as a figure of its own."""
-    figure = Figure(figsize=(4.0, 2.5), layout="constrained")
+    figure = Figure(figsize=(4.0, 2.5), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
     _draw(_axes(figure, style), panel, style)
     return figure
 
@@ -119,7 +120,7 @@ def curves_figure(panels: Sequence[Panel], style: Style) -> Figure:
     """All panels in one figure, three across."""
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
-    figure = Figure(figsize=(4.0 * across, 2.6 * down), layout="constrained")
+    figure = Figure(figsize=(4.0 * across, 2.6 * down), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
     for number, panel in enumerate(panels):
         _draw(_axes(figure, style, (down, across, number + 1)), panel, style)
     return figure
@@ -142,7 +143,7 @@ def svg(figure: Figure, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
-    text = re.sub(r"font: ([0-9.]+px) [^;\"]*", r"font-size: \1", text)
+    text = re.sub(r"font-family: [^;\"]*;?", "", text)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text)
     for colour, variable in _VARIABLES.items():
@@ -181,7 +182,7 @@ def _draw(axes: Axes, panel: Panel, style: Style) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_short))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(_short))
     axes.set_title(panel.title, loc="left", color=style.ink, fontsize=10.5, fontweight="bold")
@@ -212,4 +213,6 @@ def _short(value: float, _: object) -> str:
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
     return f"{value:g}"
