@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 
 import signaltok
 
-root = Path.cwd() if Path("data/photos").is_dir() else Path.cwd().parent
+root = Path(signaltok.__file__).parents[2]  # the repository, of which this is an editable install
 folder = Path(os.environ.get("SIGNALTOK_TOKENIZER", root / "outputs/latest/tokenizer"))
 tokenizer = signaltok.load(folder)
 sizes, strides = tokenizer.quantizer.codebook_sizes, tokenizer.strides
@@ -43,9 +43,8 @@ picture = signaltok.read_image(root / "data/photos/mountain6.jpg")
 x = picture[None, :, :256, :384]
 stack = tokenizer.encode(x)
 codes = stack.levels[0]
-print(
-    f"{tuple(x.shape[1:])} values in {sum(level.numel() for level in stack.levels)} tokens; the first: {codes[0, 0, :8].tolist()}"
-)
+count = sum(level.numel() for level in stack.levels)
+print(f"{tuple(x.shape[1:])} values in {count} tokens; the first: {codes[0, 0, :8].tolist()}")
 
 
 # %%

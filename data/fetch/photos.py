@@ -76,8 +76,8 @@ def main() -> None:
         lines.append(f"{path.name:32s} {digest}  {credit}")
     (arguments.out / "ATTRIBUTION").write_text(
         "Photographs from Endless Sky (Debian package endless-sky-data), all 720x360, unmodified.\n"
-        "Public domain, donated through Unsplash while it was CC0 or works of NASA and the USGS, but for those with an\n"
-        "author named below: Debian's copyright file lists them as both, so they are credited under CC-BY-SA-4.0.\n"
+        "Public domain, donated through Unsplash while it was CC0 or works of NASA and the USGS, but for those with\n"
+        "an author named below: Debian's copyright file lists them as both, so they are credited under CC-BY-SA-4.0.\n"
         "Made by data/fetch/photos.py. Columns: file, first 16 hexadecimal digits of its SHA-256, source or author.\n\n"
         + "\n".join(lines)
         + "\n"

@@ -1,0 +1,63 @@
+"""What the documents tell a reader to do works."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_one_page_trains(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "one_page.md").read_text(), re.DOTALL)
+    assert code.count("\n") < 100
+    names: dict[str, object] = {}
+    exec(compile(code, "docs/one_page.md", "exec"), names)
+    losses = names["losses"]
+    assert isinstance(losses, list) and len(losses) == 20
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert named and named <= targets
+
+
+def test_every_experiment_of_the_readme_exists():
+    experiments = {path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml")}
+    named = set(re.findall(r"experiment=(\w+)", (ROOT / "README.md").read_text()))
+    assert named and named <= experiments
+
+
+def test_readme_pictures_are_there():
+    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / path).is_file()
+
+
+def test_every_experiment_has_a_row_of_results():
+    text = (ROOT / "docs" / "results.md").read_text()
+    for path in (ROOT / "configs" / "experiment").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in text
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNALTOK_TOKENIZER", str(ROOT / "tests" / "golden" / "tokenizer_v1"))
+    script, out = ROOT / "notebooks" / "01_quickstart.py", tmp_path / "run.ipynb"
+    command = [sys.executable, "-m", "jupytext", "--to", "notebook", "--execute", "--output", str(out), str(script)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    text = (tmp_path / "run.ipynb").read_text()
+    assert text.count("image/png") == 3
+    assert "level(s), codebook sizes (64, 64)" in text
+
+
+def test_the_notebook_pair_agrees():
+    import jupytext
+
+    script = jupytext.read(ROOT / "notebooks" / "01_quickstart.py")
+    paired = jupytext.read(ROOT / "notebooks" / "01_quickstart.ipynb")
+    assert [cell.source for cell in script.cells] == [cell.source for cell in paired.cells]
