@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
@@ -32,4 +33,11 @@ def user_errors() -> Iterator[None]:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         sys.stderr.write(f"error: {error}\n")
+        _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
         raise SystemExit(1) from None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A run that never began leaves no folder behind."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
