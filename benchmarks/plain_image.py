@@ -102,7 +102,8 @@ class Codebook(nn.Module):
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """SSIM of Wang et al. 2004 per picture, 11-pixel Gaussian window of sigma 1.5, range 1, valid positions."""
+    """SSIM of Wang et al. 2004 per picture, 11-pixel Gaussian window of sigma 1.5, range 1, edges mirrored."""
+    x, y = F.pad(x, (5, 5, 5, 5), mode="reflect"), F.pad(y, (5, 5, 5, 5), mode="reflect")
     line = torch.exp(-((torch.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
     line = line / line.sum()
 

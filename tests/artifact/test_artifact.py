@@ -31,7 +31,11 @@ def folder(tmp_path):
     counts = (torch.arange(25),)
     samples = {"originals": torch.zeros(2, 3, 8, 8, dtype=torch.uint8)}
     return write_tokenizer(
-        tiny(), tmp_path / "tokenizer", card={"metrics": {"test/psnr": 20.5}, "command": "x"}, counts=counts, samples=samples
+        tiny(),
+        tmp_path / "tokenizer",
+        card={"metrics": {"test/psnr": 20.5}, "command": "x"},
+        counts=counts,
+        samples=samples,
     )
 
 

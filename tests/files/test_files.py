@@ -20,10 +20,10 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 def test_a_full_disk_is_said_in_words(tmp_path):
     path = tmp_path / "a.bin"
     write_text(path, "before")
-    with pytest.raises(OSError, match=r"no space left while writing .*a\.bin; free some space") as caught:
-        with atomic_file(path) as temporary:
-            temporary.write_text("half")
-            raise OSError(errno.ENOSPC, "No space left on device")
+    expected = pytest.raises(OSError, match=r"no space left while writing .*a\.bin; free some space")
+    with expected as caught, atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.errno == errno.ENOSPC
     assert path.read_text() == "before"
 

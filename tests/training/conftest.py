@@ -20,7 +20,7 @@ def tiny(tmp_path):
     def make(*overrides: str, folder: str = "run") -> dict[str, Any]:
         places = (f"paths.output_dir={tmp_path / folder}", f"paths.log_dir={tmp_path}")
         names = [override.removeprefix("quantizer=") for override in overrides if override.startswith("quantizer=")]
-        small = QUANTIZERS[names[-1] if names else "vq"]
+        small = QUANTIZERS.get(names[-1] if names else "vq", ())
         return plain(composed(*TINY, *CONV, *places, *overrides, *small))
 
     return make

@@ -28,7 +28,7 @@ def test_two_steps(tmp_path, encoder, quantizer, decoder):
             f"encoder={encoder}", f"quantizer={quantizer}", f"decoder={decoder}",
             *(f"encoder.{override}" for override in PARTS["encoder"][encoder]),
             *(f"decoder.{override}" for override in PARTS["decoder"][decoder]),
-            *QUANTIZERS[quantizer],
+            *QUANTIZERS.get(quantizer, ()),
             "trainer.max_steps=2", f"paths.output_dir={tmp_path / 'run'}", f"paths.log_dir={tmp_path}",
         )
     )  # fmt: skip

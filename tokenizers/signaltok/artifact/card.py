@@ -27,7 +27,7 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     lines += ["```", "", f"Fingerprint: `{config['fingerprint']}`", ""]
     for heading, key in (("Data", "data"), ("Licence of the data", "licence"), ("Protocol", "protocol")):
         if key in card:
-            lines += [f"## {heading}", "", str(card[key]), ""]
+            lines += [f"## {heading}", "", *_paragraph(card[key]), ""]
     if "metrics" in card:
         lines += ["## Measured", "", "| metric | value |", "| --- | --- |"]
         lines += [f"| {name} | {value:.6g} |" for name, value in sorted(card["metrics"].items())]
@@ -35,3 +35,8 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     if "command" in card:
         lines += ["## Made by", "", "```", str(card["command"]), "```", ""]
     return "\n".join(lines)
+
+
+def _paragraph(value: Any) -> list[str]:
+    """A dict as a list of its entries, anything else as it reads."""
+    return [f"- {name}: {entry}" for name, entry in value.items()] if isinstance(value, dict) else [str(value)]

@@ -32,8 +32,8 @@ class ResidualQuantizer(Quantizer):
         widths = {vectors.searched.shape[1] for vectors in level.code_vectors()}
         if widths - {level.latent_dim}:
             raise ValueError(
-                f"a level must search at its own width of {level.latent_dim}, not at {sorted(widths)}: only the gradient "
-                "of the outer projection passes a residual stack exactly; give level.codebook_dim = level.latent_dim"
+                f"a level must search at its own width of {level.latent_dim}, not at {sorted(widths)}: only the outer "
+                "projection's gradient passes a residual stack exactly; give level.codebook_dim = level.latent_dim"
             )
         self.latent_dim, self.dropout = latent_dim, dropout
         self.inner_dim = level.latent_dim

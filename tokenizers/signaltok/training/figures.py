@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from signaltok.files import atomic_file
 from signaltok.metrics.distortion import Metric
@@ -67,4 +67,4 @@ def _write_counts(folder: Path, evaluation: Evaluation) -> None:
         return
     tensors = {f"counts.{level}": hits.contiguous() for level, hits in enumerate(evaluation.counts)}
     with atomic_file(folder / run_folder.COUNTS) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))
