@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-TILE_SCORES = 1 << 20  # scores held at a time: 4 MB, which stays in the cache of a core
-GROUP = 32  # codes a group in the two-stage search
+TILE_SCORES = 1 << 21  # scores held at a time: 8 MB, which stays in the cache of the processor
+GROUP = 64  # codes a group in the two-stage search
 SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
 WIDE = 256
-CODES_A_TILE = 8192
+CODES_A_TILE = 2048
 
 
 @torch.no_grad()
