@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signaltok.parts import Part
-from signaltok.quantizers.distributed import in_group, sum_over_group
+from signaltok.quantizers.distributed import sum_over_group
 
 
 class Table(nn.Module, ABC):
@@ -67,11 +67,9 @@ class _AverageTable(Table):
         hits = sum_over_group(torch.bincount(codes, minlength=size).to(self.counts.dtype))
         self.counts.mul_(self.decay).add_(hits, alpha=1 - self.decay)
         self.sums.mul_(self.decay)
-        if in_group():
-            added = sum_over_group(torch.zeros_like(self.sums).index_add_(0, codes, rows))
-            self.sums.add_(added, alpha=1 - self.decay)
-        else:
-            self.sums.index_add_(0, codes, rows, alpha=1 - self.decay)
+        added = sum_over_group(torch.zeros_like(self.sums).index_add_(0, codes, rows))
+        self.sums.add_(added, alpha=1 - self.decay)
+        del added
         if self.spherical:
             # A code that has never been hit since it started keeps a direction: its sum only shrinks.
             torch.div(self.sums, self.sums.norm(dim=1, keepdim=True).clamp_min(1e-20), out=self.vectors)
