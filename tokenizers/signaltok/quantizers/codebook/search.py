@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from signaltok.exactness import exact_arithmetic
+
 TILE_SCORES = 1 << 21  # scores held at a time: 8 MB, which stays in the cache of the processor
 GROUP = 64  # codes a group in the two-stage search
 SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
@@ -25,19 +27,21 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
     # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
     bias = vectors.square().sum(1).mul_(-0.5)
     one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE
-    codes = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
+    # A row of NaN is nearest to nothing: it beats no tile and stays at code 0.
+    codes = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     width = min(len(vectors), CODES_A_TILE)
     height = max(1, TILE_SCORES // width)
     scores = rows.new_empty(min(height, len(rows)) * width)
     best = rows.new_full((len(rows),), -torch.inf)
-    for left in range(0, len(vectors), width):
-        tile, tile_bias = vectors[left : left + width].T, bias[left : left + width]
-        for top in range(0, len(rows), height):
-            part = rows[top : top + height]
-            table = scores[: len(part) * tile.shape[1]].view(len(part), tile.shape[1])
-            torch.addmm(tile_bias, part, tile, out=table)
-            value, index = table.max(1) if one_stage or tile.shape[1] % GROUP else _two_stage(table)
-            _keep_better(best[top : top + height], codes[top : top + height], value, index, left)
+    with exact_arithmetic(rows.device):
+        for left in range(0, len(vectors), width):
+            tile, tile_bias = vectors[left : left + width].T, bias[left : left + width]
+            for top in range(0, len(rows), height):
+                part = rows[top : top + height]
+                table = scores[: len(part) * tile.shape[1]].view(len(part), tile.shape[1])
+                torch.addmm(tile_bias, part, tile, out=table)
+                value, index = table.max(1) if one_stage or tile.shape[1] % GROUP else _two_stage(table)
+                _keep_better(best[top : top + height], codes[top : top + height], value, index, left)
     return codes
 
 

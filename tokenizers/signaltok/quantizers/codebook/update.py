@@ -10,6 +10,8 @@ from torch.nn import functional as F
 from signaltok.parts import Part
 from signaltok.quantizers.distributed import sum_over_group
 
+FADED = 1e-12  # a running count under which a code's sum fades no further, so that its direction outlives float32
+
 
 class Table(nn.Module, ABC):
     """The code vectors and what is remembered of their use.
@@ -66,12 +68,12 @@ class _AverageTable(Table):
         size = len(self.counts)
         hits = sum_over_group(torch.bincount(codes, minlength=size).to(self.counts.dtype))
         self.counts.mul_(self.decay).add_(hits, alpha=1 - self.decay)
-        self.sums.mul_(self.decay)
+        self.sums.mul_(torch.where(self.counts > FADED, self.decay, 1.0)[:, None])
         added = sum_over_group(torch.zeros_like(self.sums).index_add_(0, codes, rows))
         self.sums.add_(added, alpha=1 - self.decay)
         del added
         if self.spherical:
-            # A code that has never been hit since it started keeps a direction: its sum only shrinks.
+            # A code that nothing hits keeps its direction: its sum shrinks, but never to nothing.
             torch.div(self.sums, self.sums.norm(dim=1, keepdim=True).clamp_min(1e-20), out=self.vectors)
             return
         total = self.counts.sum()
@@ -130,7 +132,7 @@ class _GradientTable(Table):
         self.counts[indices] = self.counts.mean()
 
     def losses(self, rows: Tensor, q: Tensor) -> dict[str, Tensor]:
-        return {"codebook": F.mse_loss(q, rows.detach())}
+        return {"codebook": mean_square(q, rows.detach())}
 
 
 class Gradient(Update):
@@ -146,3 +148,8 @@ class Gradient(Update):
     def table(self, codebook_size: int, codebook_dim: int, spherical: bool) -> Table:
         """See Update."""
         return _GradientTable(codebook_size, codebook_dim, spherical, self.decay)
+
+
+def mean_square(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
+    """Mean squared difference; zero, with its gradient, where there are no rows."""
+    return F.mse_loss(x, y) if x.numel() else x.sum()

@@ -14,7 +14,7 @@ from signaltok.quantizers.codebook.estimator import Estimator
 from signaltok.quantizers.codebook.initialization import Initialization, sample
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.search import nearest
-from signaltok.quantizers.codebook.update import Update
+from signaltok.quantizers.codebook.update import Update, mean_square
 from signaltok.quantizers.distributed import rows_of_group, seeded
 from signaltok.types.quantized import Quantized
 
@@ -103,7 +103,7 @@ class VectorQuantizer(Quantizer):
         found = nearest(rows, self.table.vectors)
         # EMA vectors move in place below; what this batch was quantized with is gathered before.
         q = self.table.vectors[found]
-        losses = {"commitment": _mean_square(rows, q.detach()), **self.table.losses(rows, q)}
+        losses = {"commitment": mean_square(rows, q.detach()), **self.table.losses(rows, q)}
         estimated = self.estimator(rows, q.detach())
         with torch.no_grad():
             self._observe(rows.detach(), found)
@@ -127,7 +127,7 @@ class VectorQuantizer(Quantizer):
         if self.revival is None:
             return
         dead = self.revival.dead(self.table.counts, int(self.steps), self.progress)
-        if len(dead):
+        if len(dead) and rows_of_group(rows)[0]:
             self.table.replace(dead, sample(rows, len(dead), seeded(self.seed, self.steps)))
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:
@@ -135,8 +135,3 @@ class VectorQuantizer(Quantizer):
         with torch.no_grad():
             searched = self.table.vectors.detach()
             return (CodeVectors(searched=searched, decoded=self.project_out(searched)),)
-
-
-def _mean_square(rows: Tensor, q: Tensor) -> Tensor:
-    """Mean squared difference; zero, with its gradient, where there are no rows."""
-    return F.mse_loss(rows, q) if rows.numel() else rows.sum()

@@ -1,0 +1,157 @@
+"""Residual quantization: what each level adds, and quantizer dropout."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from signaltok.data.read_image import read_image
+from signaltok.parts import Quantizer
+from signaltok.quantizers.codebook.estimator import StraightThrough
+from signaltok.quantizers.codebook.initialization import KMeans
+from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
+from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
+
+
+def level(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
+    plain = {
+        "latent_dim": dim,
+        "codebook_size": size,
+        "codebook_dim": dim,
+        "metric": "euclidean",
+        "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
+        "estimator": StraightThrough(),
+        "initialization": KMeans(iterations=5),
+        "revival": None,
+    }
+    return VectorQuantizer(**plain | changes)
+
+
+def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: float = 0.0, dim: int = 4):
+    return ResidualQuantizer(
+        latent_dim=dim, num_codebooks=num_codebooks, level=inner or level(), dropout=dropout
+    ).train()
+
+
+def test_every_level_lowers_the_distortion_of_real_patches(photos) -> None:
+    picture = read_image(photos / "canyon0.jpg")[None, :, :128, :128]
+    z = F.pixel_unshuffle(picture, 4)[:, :8].contiguous()
+    quantizer = build(level(8, 32), num_codebooks=4, dim=8)
+    quantizer(z)
+    quantizer.eval()
+    codes = quantizer.encode(z)
+    distortions = [float((quantizer.decode(codes[:count]) - z).square().mean()) for count in range(1, 5)]
+    assert distortions == sorted(distortions, reverse=True) and distortions[3] < 0.5 * distortions[0]
+
+
+def test_each_level_quantizes_what_the_levels_before_it_left() -> None:
+    quantizer, z = build(), torch.randn(2, 4, 5)
+    quantizer(z)
+    quantizer.eval()
+    codes, left = quantizer.encode(z), z
+    for part, own in zip(quantizer.levels, codes, strict=True):
+        assert torch.equal(part.encode(left)[0], own)
+        left = left - part.decode((own,))
+    assert torch.allclose(z - quantizer.decode(codes), left, atol=1e-6)
+
+
+def test_levels_are_separate_and_sizes_are_listed() -> None:
+    quantizer = build(level(4, 8), num_codebooks=4)
+    assert quantizer.codebook_sizes == (8, 8, 8, 8)
+    quantizer(torch.randn(2, 4, 20))
+    first, second = quantizer.code_vectors()[:2]
+    assert not torch.equal(first.searched, second.searched)
+
+
+def test_the_commitment_is_the_mean_over_levels_and_each_reaches_the_latent() -> None:
+    quantizer = build()
+    z = torch.randn(2, 4, 30)
+    quantizer(z)
+    tables = [part.table.vectors.clone() for part in quantizer.levels]
+    z.requires_grad_()
+    quantized = quantizer(z)
+    residual, losses = z, []
+    for vectors, codes in zip(tables, quantized.codes, strict=True):
+        q = vectors[codes].movedim(-1, 1)
+        losses.append((residual - q).square().mean())
+        residual = residual - q
+    expected = torch.stack(losses).mean()
+    assert torch.allclose(quantized.losses["commitment"], expected)
+    (ours,) = torch.autograd.grad(quantized.losses["commitment"], z, retain_graph=True)
+    (theirs,) = torch.autograd.grad(expected, z)
+    assert torch.allclose(ours, theirs, atol=1e-7)
+
+
+def test_dropout_switches_off_the_last_levels_of_some_items() -> None:
+    quantizer = build(dropout=0.5)
+    z = torch.randn(64, 4, 5)
+    quantizer(z)
+    quantized = quantizer(z)
+    active = quantized.active
+    assert active is not None and active.shape == (64, 3)
+    assert active[:, 0].all(), "the first level is always in use"
+    assert (active[:, :-1] | ~active[:, 1:]).all(), "what is off is a tail of the levels"
+    assert {1, 2, 3} == set(active.sum(1).tolist())
+    assert all(int(codes.min()) >= 0 for codes in quantized.codes)
+    assert quantizer.eval()(z).active is None
+
+
+def test_an_item_with_levels_off_is_the_sum_of_its_active_levels() -> None:
+    quantizer = build(dropout=1.0)
+    z = torch.randn(16, 4, 5)
+    quantizer(z)
+    tables = [part.table.vectors.clone() for part in quantizer.levels]
+    quantized = quantizer(z)
+    active = quantized.active
+    assert active is not None and not active.all()
+    shares = [
+        vectors[codes].movedim(-1, 1) * active[:, number].view(-1, 1, 1)
+        for number, (vectors, codes) in enumerate(zip(tables, quantized.codes, strict=True))
+    ]
+    assert torch.allclose(quantized.z_q, sum(shares), atol=1e-6)
+
+
+def test_items_with_a_level_off_take_no_part_in_its_statistics() -> None:
+    quantizer = build(dropout=1.0)
+    z = torch.randn(32, 4, 5)
+    quantizer(z)
+    before = [part.table.counts.clone() for part in quantizer.levels]
+    active = quantizer(z).active
+    assert active is not None
+    for number, part in enumerate(quantizer.levels):
+        seen = ((part.table.counts - 0.9 * before[number]) / 0.1).sum()
+        assert float(seen) == pytest.approx(5 * int(active[:, number].sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize("update", [ExponentialMovingAverage(decay=0.9, epsilon=1e-5), Gradient(decay=0.9)])
+def test_losses_are_finite_where_dropout_leaves_a_level_nothing(update) -> None:
+    quantizer = build(level(update=update), num_codebooks=8, dropout=1.0)
+    empty = 0
+    for _ in range(10):
+        z = torch.randn(1, 4, 5, requires_grad=True)
+        quantized = quantizer(z)
+        assert quantized.active is not None
+        empty += int((~quantized.active).sum())
+        (quantized.z_q.sum() + sum(quantized.losses.values())).backward()
+        assert z.grad is not None and z.grad.isfinite().all()
+        assert all(loss.isfinite() for loss in quantized.losses.values())
+    assert empty
+
+
+def test_the_parts_of_a_projected_stack_add_up() -> None:
+    quantizer = ResidualQuantizer(latent_dim=6, num_codebooks=3, level=level(2), dropout=0.0).train()
+    z = torch.randn(2, 6, 7)
+    quantizer(z)
+    quantizer.eval()
+    codes = quantizer.encode(z)
+    parts = [own.decoded[chosen] for own, chosen in zip(quantizer.code_vectors(), codes, strict=True)]
+    assert torch.allclose(torch.stack(parts).sum(0).movedim(-1, 1), quantizer.decode(codes), atol=1e-5)
+
+
+def test_arguments_out_of_range_are_refused_with_their_values() -> None:
+    with pytest.raises(ValueError, match="got 0"):
+        build(num_codebooks=0)
+    with pytest.raises(ValueError, match=r"got 1\.5"):
+        build(dropout=1.5)
+    with pytest.raises(ValueError, match=r"width of 4, not at \[3\]"):
+        build(level(codebook_dim=3))
