@@ -1,9 +1,11 @@
 import pytest
 import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.pixel import AbsoluteError, SquaredError
 from signaltok.objectives.quantizer_loss import QuantizerLoss
+from signaltok.objectives.structural import StructuralDissimilarity
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.batch import Batch
@@ -108,3 +110,46 @@ def test_a_loss_missing_from_a_forward_is_named():
     batch, result = case(losses={"codebook": torch.tensor(1.0)})
     with pytest.raises(ValueError, match=r"gave the losses \['codebook'\], not 'commitment'"):
         QuantizerLoss(name="commitment")(batch, result)
+
+
+def pictures(height, width, lengths=None):
+    signal = torch.rand(2, 3, height, width) * 2 - 1
+    decoded = (signal + 0.3 * torch.randn(2, 3, height, width)).requires_grad_()
+    batch = Batch(signal=signal, keys=("a", "b"), lengths=None if lengths is None else torch.tensor(lengths))
+    latent = torch.zeros(2, 4, 1, 1)
+    quantized = Quantized(z_q=latent, codes=(), losses={})
+    return batch, Reconstruction(signal=decoded, quantized=quantized, latent=latent)
+
+
+def test_structural_dissimilarity_is_one_minus_the_package_s_ssim():
+    batch, result = pictures(20, 17)
+    value = StructuralDissimilarity(value_range=[-1.0, 1.0])(batch, result)
+    unit = [(signal.detach().double() + 1) / 2 for signal in (result.signal, batch.signal)]
+    torch.testing.assert_close(float(value), 1 - float(structural_similarity_index_measure(*unit, data_range=1.0)))
+    value.backward()
+    assert result.signal.grad is not None and bool(result.signal.grad.all())
+
+
+def test_structural_dissimilarity_leaves_padding_out():
+    batch, result = pictures(20, 17, lengths=[[20, 17], [12, 13]])
+    batch.signal[1, :, 12:], batch.signal[1, :, :, 13:] = float("nan"), float("inf")
+    value = StructuralDissimilarity(value_range=[-1.0, 1.0])(batch, result)
+    parts = [
+        structural_similarity_index_measure(
+            *((signal[item : item + 1, :, :h, :w].detach() + 1) / 2 for signal in (result.signal, batch.signal)),
+            data_range=1.0,
+        )
+        for item, (h, w) in enumerate([(20, 17), (12, 13)])
+    ]
+    expected = 1 - (parts[0] * 340 + parts[1] * 156) / 496
+    torch.testing.assert_close(value, expected)
+    value.backward()
+    gradient = result.signal.grad
+    assert gradient is not None and bool(gradient.isfinite().all())
+    assert not bool(gradient[1, :, 12:].any()) and not bool(gradient[1, :, :, 13:].any())
+
+
+def test_structural_dissimilarity_names_pictures_under_its_window():
+    batch, result = pictures(10, 17)
+    with pytest.raises(ValueError, match=r"at least 11 x 11, got \(10, 17\); set data\.size higher"):
+        StructuralDissimilarity(value_range=[-1.0, 1.0])(batch, result)

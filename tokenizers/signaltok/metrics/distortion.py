@@ -8,13 +8,11 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional as F
 
+from signaltok.layers.structural_similarity import WINDOW, structural_similarity
 from signaltok.parts import Part
 
 CAP_DECIBEL = 100.0  # what an item without any error counts in a mean of PSNR
-WINDOW, SIGMA = 11, 1.5  # of the Gaussian window, and the two constants of SSIM: the paper's values
-K1, K2 = 0.01, 0.03
 
 
 class Metric(Part, ABC):
@@ -93,33 +91,7 @@ def ssim(
 def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tensor:
     low, high = value_range
     x, y = ((_exact(v) - low) / (high - low) for v in (x, y))
-    maps = _window(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
-    mean_x, mean_y = maps[0], maps[1]
-    var_x, var_y, cov = maps[2] - mean_x**2, maps[3] - mean_y**2, maps[4] - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + K1**2) / (mean_x**2 + mean_y**2 + K1**2)
-    structure = (2 * cov + K2**2) / (var_x + var_y + K2**2)
-    return (luminance * structure).mean()
-
-
-def _window(maps: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
-    """Gaussian mean around every position; the window is a product of two.
-
-    As products with banded matrices: torch has no fast float64 convolution.
-    """
-    maps = F.pad(maps, (WINDOW // 2,) * 4, mode="reflect")
-    down, right = (_band(n, maps) for n in maps.shape[1:])
-    return down @ maps @ right.T
-
-
-def _band(size: int, like: Tensor) -> Float[Tensor, "valid size"]:
-    """Row i holds the window's weights at i .. i + 10."""
-    distance = torch.arange(WINDOW, dtype=like.dtype, device=like.device) - WINDOW // 2
-    weights = torch.exp(-(distance**2) / (2 * SIGMA**2))
-    valid = size - WINDOW + 1
-    band = like.new_zeros(valid, size + 1)
-    # Rows of size + 1 laid end to end, read with rows of size: each starts one further to the right.
-    band[:, :WINDOW] = weights / weights.sum()
-    return band.flatten()[: valid * size].view(valid, size)
+    return structural_similarity(x, y).mean()
 
 
 def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:

@@ -1,0 +1,47 @@
+"""Structural dissimilarity of pictures (Zhao, Gallo, Frosio, Kautz 2017, equation 6, beside the absolute error)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from signaltok.layers.structural_similarity import WINDOW, structural_similarity
+from signaltok.parts import Quantizer, Term
+from signaltok.types.batch import Batch
+from signaltok.types.reconstruction import Reconstruction
+
+
+class StructuralDissimilarity(Term):
+    """1 - SSIM, a mean over the valid extents of the pictures.
+
+    value_range: (low, high) of the signal; SSIM is defined for values that start at zero.
+    """
+
+    def __init__(self, *, value_range: list[float]) -> None:
+        super().__init__()
+        self.low, self.high = value_range
+
+    def check(self, quantizer: Quantizer) -> None:
+        """Every quantizer will do."""
+
+    def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
+        """0 for equal pictures, in float32. Raises ValueError for pictures smaller than the window."""
+        x, y = (self._unit(signal) for signal in (batch.signal, reconstruction.signal))
+        if batch.lengths is None:
+            return 1 - self._similarity(x.flatten(0, 1), y.flatten(0, 1)).mean()
+        cuts = [(slice(None), slice(height), slice(width)) for height, width in batch.lengths.tolist()]
+        # A mean over positions, not over pictures: a larger picture counts for more, as in the other terms.
+        sizes = batch.lengths.prod(1).float()
+        each = [self._similarity(a[cut], b[cut]).mean() for a, b, cut in zip(x, y, cuts, strict=True)]
+        return 1 - (torch.stack(each) * sizes).sum() / sizes.sum()
+
+    def _unit(self, signal: Tensor) -> Tensor:
+        return (signal.float() - self.low) / (self.high - self.low)
+
+    @staticmethod
+    def _similarity(x: Float[Tensor, "n h w"], y: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
+        if min(x.shape[1:]) < WINDOW:
+            raise ValueError(
+                f"the structural term needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(x.shape[1:])}; "
+                "set data.size higher or objective=absolute_error"
+            )
+        return structural_similarity(x, y)
