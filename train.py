@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from signaltok.training.entry import overrides, prepare, user_errors
+from signaltok.training.entry import in_sweep, overrides, prepare, user_errors
 
 prepare()
 
@@ -13,6 +13,10 @@ prepare()
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(config: DictConfig) -> float | None:
     """Train, evaluate, report; the value of metric_for_sweep, where one is asked for."""
+    if in_sweep():
+        from signaltok.training.sweep.trial import run_trial
+
+        return run_trial(config)
     with user_errors():
         from signaltok.training.run import train  # here, so that --help and a misspelt override answer at once
 

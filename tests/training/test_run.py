@@ -172,7 +172,7 @@ def test_evaluation_gives_the_same_figures_as_the_run(tiny, tmp_path):
     ("overrides", "message"),
     [
         (["run.resume={tmp}/nowhere"], "there is no folder .*nowhere; give the folder of a run"),
-        (["run.resume={tmp}"], r"has no checkpoints/last\.ckpt; it has no checkpoint"),
+        (["run.resume={tmp}"], r"holds no run that could go on: it has no config\.yaml"),
         (["run.resume={tmp}", "trainer.max_steps=3"], r"leave out trainer\.max_steps=3"),
         (["run.init_from={tmp}"], "neither a run .* nor an exported tokenizer"),
         (["metric_for_sweep=val/psrn"], "metric_for_sweep is val/psrn, but this run gives val/psnr"),

@@ -17,6 +17,12 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what killed writers left directly in the folder; nobody may be writing there."""
+    for path in folder.glob(".*.partial"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _explain(error: OSError, path: Path) -> OSError:
     """The same error with words that say which file could not be written and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

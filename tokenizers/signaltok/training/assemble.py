@@ -26,12 +26,13 @@ def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def build_run_data(config: dict[str, Any], *, data: ImageData, max_steps: int) -> RunData:
+def build_run_data(config: dict[str, Any], *, data: ImageData) -> RunData:
     """The data of a run with its limits."""
+    trainer = config["trainer"]
     return RunData(
         data=data,
         seed=config["seed"],
-        max_steps=max_steps,
+        max_steps=trainer["max_steps"] * trainer["accumulate_grad_batches"],
         repeat_batches=config["run"]["repeat_batches"],
         limit_eval_batches=config["run"]["limit_eval_batches"],
     )
@@ -46,12 +47,13 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
         optimization=build(config["optimization"]),
         metrics=build_each(config["metrics"]),
         data=data,
-        max_steps=data.max_steps,
+        max_steps=config["trainer"]["max_steps"],
+        batches_a_step=config["trainer"]["accumulate_grad_batches"],
         log_every_n_steps=fit_to_length(config["trainer"])["log_every_n_steps"],
         record={
             "task_name": config["task_name"],
             "seed": config["seed"],
-            "max_steps": data.max_steps,
+            "max_steps": config["trainer"]["max_steps"],
             "data_fingerprint": data.data.fingerprint(),
             "value_range": list(tokenizer.value_range),
             "codebook_sizes": list(tokenizer.quantizer.codebook_sizes),

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 from signaltok.training.config import resolve
+from signaltok.training.interrupted import RunInterruptedError
 
 
 def prepare() -> None:
@@ -17,6 +19,11 @@ def prepare() -> None:
     resolve.prepare()
     warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.. is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
+
+
+def in_sweep() -> bool:
+    """Whether this is a trial of a sweep, to be run in a process of its own."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def overrides() -> list[str]:
@@ -29,6 +36,9 @@ def user_errors() -> Iterator[None]:
     """Print what is wrong with the input as one short message and exit with 1; HYDRA_FULL_ERROR=1 shows the trace."""
     try:
         yield
+    except RunInterruptedError as interruption:
+        sys.stderr.write(f"{interruption}\n")
+        raise SystemExit(interruption.status) from None
     except (ValueError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise

@@ -18,7 +18,7 @@ from signaltok.training.config.schema import CHECKPOINTS, EvalConfig
 from signaltok.training.config.show import show_config
 from signaltok.training.data_module import RunData
 from signaltok.training.figures import conclude
-from signaltok.training.provenance import collect
+from signaltok.training.provenance import changes, collect
 from signaltok.training.start import is_run, read_tokenizer
 
 SPLITS = ("test", "val")
@@ -56,8 +56,11 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
     )
     folder = Path(settings["paths"]["output_dir"])
     description = {**data.describe(), "fingerprint": data.fingerprint()}
-    provenance = collect(command=command, overrides=overrides, seed=settings["seed"], data=description)
-    run_folder.open_new(folder, settings, overrides, {**provenance, "evaluated": str(path.resolve())})
+    provenance = collect(
+        command=command, overrides=overrides, seed=settings["seed"], data=description, config_hash=None
+    )
+    provenance["evaluated"] = str(path.resolve())
+    run_folder.open_new(folder, settings, overrides, provenance, changes())
     figures: dict[str, float] = {}
     conclude(
         tokenizer,
@@ -68,6 +71,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         figures=figures,
         report=chosen["report"],
         started=started,
+        writes=True,
     )
     return figures
 

@@ -28,8 +28,11 @@ def conclude(
     figures: dict[str, float],
     report: bool,
     started: float,
+    writes: bool,
 ) -> None:
     """Add `<split>/<name>` to figures for every split, write what the folder of a run holds, print the table.
+
+    With several processes each evaluates its share; writes: whether this is the one that writes and prints.
 
     The counts of the last split go into code_counts.safetensors; samples are of the first. started: time.perf_counter
     at the start of the run.
@@ -37,6 +40,8 @@ def conclude(
     found = {split: evaluate(tokenizer, data.eval_batches(split), metrics=metrics) for split in splits}
     for split, evaluation in found.items():
         figures.update({f"{split}/{name}": float(value) for name, value in evaluation.values.items()})
+    if not writes:
+        return
     _write_counts(folder, found[splits[-1]])
     if report:
         save_samples(folder, found[splits[0]])

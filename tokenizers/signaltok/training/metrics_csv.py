@@ -14,7 +14,7 @@ from signaltok.files import write_text
 class MetricsCSV(Logger):
     """Writes path, atomically, every flush_every rows and at the end.
 
-    Rows of an earlier part of the run are kept up to the step at which it is resumed.
+    Rows of an earlier part of the run are kept up to the first step that is logged again.
     """
 
     def __init__(self, *, path: str, flush_every: int) -> None:
@@ -45,7 +45,7 @@ class MetricsCSV(Logger):
         """Add values to the row of a step."""
         assert step is not None, f"{sorted(metrics)} were logged without a step"
         if self._rows is None:
-            self._rows = {number: row for number, row in self._read().items() if number < step}
+            self._rows = {number: row for number, row in self._read().items() if number <= step}
         row = self._rows.setdefault(int(step), {})
         row.update({name: repr(float(value)) for name, value in metrics.items() if name != "epoch"})
         self._unsaved += 1

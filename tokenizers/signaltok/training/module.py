@@ -1,7 +1,7 @@
 """TokenizerModule: batch -> tokenizer -> objective -> loss, with its own batch counter and cheap logging.
 
 Logging at every step costs Lightning 3 to 5 times the step of a small model, so the terms are summed up in tensors
-and handed over once every log_every_n_steps.
+(log_window.py) and handed over once every log_every_n_steps.
 """
 
 import random
@@ -18,6 +18,7 @@ from signaltok.metrics.evaluation import evaluate
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.data_module import RunData
+from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
 from signaltok.types.batch import Batch
@@ -27,8 +28,10 @@ from signaltok.types.reconstruction import Reconstruction
 class TokenizerModule(pl.LightningModule):
     """Trains a tokenizer for an objective.
 
-    batches_seen counts the batches of the whole run, resumed or not; progress, learning rate and the order of the
-    data follow from it. record: plain data about the run that goes into every checkpoint.
+    batches_seen counts the batches of the whole run, resumed or not (batches_a_step to one step of the optimizer);
+    progress, learning rate and the order of the data follow from it. last_values: by name, as they were logged
+    last. record: plain data about the run that goes
+    into every checkpoint.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class TokenizerModule(pl.LightningModule):
         metrics: dict[str, Any],
         data: RunData,
         max_steps: int,
+        batches_a_step: int,
         log_every_n_steps: int,
         record: dict[str, Any],
     ) -> None:
@@ -51,13 +55,18 @@ class TokenizerModule(pl.LightningModule):
         self.validation_metrics = metrics
         self.run_data = data
         self.max_steps = max_steps
+        self.batches_a_step = batches_a_step
         self.log_every_n_steps = log_every_n_steps
         self.record = record
         self.batches_seen = 0
-        self._sums: dict[str, Tensor] = {}
-        self._summed = 0
-        self._hit: list[Tensor] = []
+        self.last_values: dict[str, float] = {}
+        self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the optimizer that the batches seen amount to."""
+        return self.batches_seen // self.batches_a_step
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over every trainable parameter; the rate is set before each step."""
@@ -71,23 +80,23 @@ class TokenizerModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the progress and the learning rate of this step."""
-        self.tokenizer.quantizer.advance(self.batches_seen / self.max_steps)
-        rate = self.optimization.rate(self.batches_seen, self.max_steps)
+        self.tokenizer.quantizer.advance(self.batches_seen / (self.max_steps * self.batches_a_step))
+        rate = self.optimization.rate(self.steps_done, self.max_steps)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch. Raises ValueError, before the weights change, where it is not finite."""
-        if self._summed == 0:
+        if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
         reconstruction = self.reconstruct(batch)
         total, raw = self.objective(batch, reconstruction)
         if not torch.isfinite(total):
             check_finite(self.batches_seen, batch, reconstruction, raw)
         self.batches_seen += 1
-        self._sum_up(total.detach(), raw, reconstruction)
-        if self.batches_seen % self.log_every_n_steps == 0:
-            self._hand_over()
+        self.window.add({"loss": total.detach(), **raw}, reconstruction.quantized.codes)
+        if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
+            self._log_window()
         return total
 
     def reconstruct(self, batch: Batch) -> Reconstruction:
@@ -106,43 +115,33 @@ class TokenizerModule(pl.LightningModule):
         batches = self.run_data.eval_batches(split)
         values = evaluate(self.tokenizer, batches, metrics=self.validation_metrics).values
         logged = {f"{split}/{name}": value for name, value in values.items()}
-        self.log_dict({**logged, "step": float(self.batches_seen)}, on_step=False, on_epoch=True, batch_size=1)
+        self.last_values.update(logged)
+        self.log_dict({**logged, "step": float(self.steps_done)}, on_step=False, on_epoch=True, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""
         checkpoint["tokenizer_description"] = describe(self.tokenizer)
         checkpoint["batches_seen"] = self.batches_seen
-        checkpoint["log_window"] = {"sums": self._sums, "summed": self._summed, "hit": self._hit}
+        checkpoint["last_values"] = self.last_values
+        checkpoint["log_window"] = self.window.state_dict()
         checkpoint["random_state"] = _random_state()
         checkpoint["run"] = self.record
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up counter, logging window and random numbers."""
         self.batches_seen = checkpoint["batches_seen"]
-        window = checkpoint["log_window"]
-        self._sums, self._summed, self._hit = window["sums"], window["summed"], window["hit"]
+        self.last_values = checkpoint["last_values"]
+        self.window.load_state_dict(checkpoint["log_window"])
         self._random_state = checkpoint["random_state"]
 
-    def _sum_up(self, total: Tensor, raw: dict[str, Tensor], reconstruction: Reconstruction) -> None:
-        values = {"loss": total, **raw}
-        if not self._sums:
-            self._sums = {name: torch.zeros_like(value) for name, value in values.items()}
-            sizes = self.tokenizer.quantizer.codebook_sizes
-            self._hit = [torch.zeros(size, dtype=torch.bool, device=total.device) for size in sizes]
-        for name, value in values.items():
-            self._sums[name] = self._sums[name].to(value.device) + value
-        self._hit = [hit.to(total.device) for hit in self._hit]
-        for hit, codes in zip(self._hit, reconstruction.quantized.codes, strict=True):
-            hit[codes.flatten()] = True
-        self._summed += 1
-
-    def _hand_over(self) -> None:
-        logged = {f"train/{name}": value / self._summed for name, value in self._sums.items()}
-        if self._hit:
-            logged["train/usage"] = torch.stack([hit.float().mean() for hit in self._hit]).min()
-        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log_dict({**logged, "train/learning_rate": rate, "step": float(self.batches_seen)}, batch_size=1)
-        self._sums, self._summed, self._hit = {}, 0, []
+    def _log_window(self) -> None:
+        """Straight to the loggers: a checkpoint of this step must find them complete."""
+        values = {f"train/{name}": value for name, value in self.window.hand_over().items()}
+        values["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.last_values.update(values)
+        for logger in self.trainer.loggers:
+            logger.log_metrics(values, step=self.steps_done)
+        self.log_dict(values, logger=False, batch_size=1)
 
 
 def _random_state() -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""What to say when a loss is not a number."""
+"""What to say when a loss or a weight is not a number."""
+
+from pathlib import Path
 
 import torch
+from torch import nn
 
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
@@ -22,3 +25,15 @@ def check_finite(step: int, batch: Batch, reconstruction: Reconstruction, raw: d
         "optimization.learning_rate, set optimization.autocast=null, or look at those items; "
         "checkpoints/last.ckpt is from before"
     )
+
+
+def check_weights(module: nn.Module, step: int, checkpoint: Path) -> None:
+    """Raise ValueError naming the first parameter or buffer that is not finite: such a state is not worth keeping."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            before = f"{checkpoint} is from before" if checkpoint.is_file() else "no checkpoint was written before"
+            raise ValueError(
+                f"{name} holds NaN or infinity after step {step}, though the loss was finite: its gradient was not. "
+                f"Lower optimization.learning_rate or set optimization.autocast=null; {before}"
+            )

@@ -12,10 +12,13 @@ from typing import Any
 import torch
 
 
-def collect(*, command: list[str], overrides: list[str], seed: int, data: dict[str, Any]) -> dict[str, Any]:
-    """Plain data; what the machine cannot tell is None."""
+def collect(
+    *, command: list[str], overrides: list[str], seed: int, data: dict[str, Any], config_hash: str | None
+) -> dict[str, Any]:
+    """Plain data; what the machine cannot tell is None. config_hash: what makes a training run the run it is."""
     return {
         "command": command_line(command),
+        "config_hash": config_hash,
         "overrides": overrides,
         "started": now(),
         "seed": seed,
@@ -45,10 +48,16 @@ def git_state() -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(changes)}
 
 
+def changes() -> str | None:
+    """The differences of the working tree from its commit; None where there are none or nothing is known."""
+    return _git("diff", "HEAD") or None
+
+
 def machine() -> dict[str, Any]:
     """What the run was computed on."""
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
+        "name": platform.node(),
         "system": platform.platform(),
         "python": sys.version.split()[0],
         "processor": platform.processor() or platform.machine(),
@@ -63,7 +72,7 @@ def _git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, timeout=20)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.strip("\n") if done.returncode == 0 else None
 
 
 def _versions() -> set[tuple[str, str]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig
 
 from signaltok.data.image_data import ImageData
+from signaltok.files import remove_partial
 from signaltok.training import run_folder
 from signaltok.training.assemble import (
     build_module,
@@ -20,13 +22,14 @@ from signaltok.training.assemble import (
 from signaltok.training.callbacks.clock import TrainingClock
 from signaltok.training.config.build import build, build_each
 from signaltok.training.config.check import check
-from signaltok.training.config.resolve import plain, stored
+from signaltok.training.config.identity import config_hash
+from signaltok.training.config.resolve import moved, plain, stored
 from signaltok.training.config.schema import CHECKPOINTS, TrainConfig
 from signaltok.training.config.show import show_config
 from signaltok.training.figures import conclude
 from signaltok.training.module import TokenizerModule
-from signaltok.training.provenance import collect, command_line, now
-from signaltok.training.start import checkpoint_path, from_checkpoint, take_weights
+from signaltok.training.provenance import changes, collect, command_line, now
+from signaltok.training.start import from_checkpoint, last_checkpoint, take_weights
 
 # Task names whose runs outputs/latest does not follow.
 UNLINKED = frozenset({"debug", "test"})
@@ -61,18 +64,18 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
     tokenizer = build_tokenizer(settings)
     check_run(settings, known_metrics(settings, tokenizer))
     _start_from(settings, tokenizer)
-    run_data = build_run_data(settings, data=data, max_steps=settings["trainer"]["max_steps"])
+    run_data = build_run_data(settings, data=data)
     module = build_module(settings, tokenizer, run_data)
     trainer, clock = build_trainer(settings)
-    _begin_folder(settings, folder, data, command=command, overrides=overrides)
-    resume = settings["run"]["resume"]
-    checkpoint = None if resume is None else str(checkpoint_path(Path(resume), "last"))
+    if trainer.is_global_zero:
+        _begin_folder(settings, folder, data, command=command, overrides=overrides)
+    checkpoint = None if settings["run"]["resume"] is None else last_checkpoint(folder)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     trainer.fit(module, datamodule=run_data, ckpt_path=checkpoint, weights_only=True)
-    figures = _figures(trainer, module, clock)
+    figures = _figures(module, clock)
     if settings["run"]["evaluate"]:
         conclude(
-            _chosen(settings, module),
+            _chosen(settings, module, trainer.strategy.root_device),
             run_data,
             folder=folder,
             metrics=build_each(settings["metrics"]),
@@ -80,8 +83,9 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
             figures=figures,
             report=settings["run"]["report"],
             started=started,
+            writes=trainer.is_global_zero,
         )
-    else:
+    elif trainer.is_global_zero:
         figures["run/seconds"] = time.perf_counter() - started
         run_folder.write_summary(folder, figures)
     return figures
@@ -95,9 +99,9 @@ def resumed_settings(folder: Path, overrides: list[str]) -> dict[str, Any]:
             f"run.resume goes on with the run as it was; leave out {', '.join(surplus)}, or start a new run with "
             f"run.init_from={folder}"
         )
-    checkpoint_path(folder, "last")
+    last_checkpoint(folder)
     settings = stored(folder)
-    settings = _moved(settings, settings["paths"]["output_dir"], str(folder.resolve()))
+    settings = moved(settings, settings["paths"]["output_dir"], str(folder.resolve()))
     settings["run"] = {**settings["run"], "resume": str(folder.resolve())}
     return settings
 
@@ -118,47 +122,41 @@ def check_run(settings: dict[str, Any], known: list[str]) -> None:
 
 
 def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
-    source = settings["run"]["init_from"]
-    if source is not None and settings["run"]["resume"] is None:
+    source, resume = settings["run"]["init_from"], settings["run"]["resume"]
+    if source is not None and (resume is None or last_checkpoint(Path(resume)) is None):
         take_weights(tokenizer, Path(source), settings["run"]["checkpoint"])
 
 
 def _begin_folder(
     settings: dict[str, Any], folder: Path, data: ImageData, *, command: list[str], overrides: list[str]
 ) -> None:
+    fingerprint = data.fingerprint()
     if settings["run"]["resume"] is None:
-        description = {**data.describe(), "fingerprint": data.fingerprint()}
-        provenance = collect(command=command, overrides=overrides, seed=settings["seed"], data=description)
-        run_folder.open_new(folder, settings, overrides, provenance)
+        provenance = collect(
+            command=command,
+            overrides=overrides,
+            seed=settings["seed"],
+            data={**data.describe(), "fingerprint": fingerprint},
+            config_hash=config_hash(settings),
+        )
+        run_folder.open_new(folder, settings, overrides, provenance, changes())
     else:
-        run_folder.note_resume(folder, {"command": command_line(command), "started": now()})
+        for place in (folder, folder / run_folder.CHECKPOINTS):
+            remove_partial(place)
+        run_folder.note_resume(folder, {"command": command_line(command), "started": now()}, fingerprint)
     if settings["task_name"] not in UNLINKED:
         run_folder.point_latest(Path(settings["paths"]["log_dir"]), folder)
 
 
-def _figures(trainer: pl.Trainer, module: TokenizerModule, clock: TrainingClock) -> dict[str, float]:
+def _figures(module: TokenizerModule, clock: TrainingClock) -> dict[str, float]:
     """What training itself gives: its seconds and steps, and the last values that were logged."""
-    logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "step"}
-    steps = float(module.batches_seen)
-    return {**logged, "train/seconds": clock.seconds, "train/steps": steps}
+    return {**module.last_values, "train/seconds": clock.seconds, "train/steps": float(module.steps_done)}
 
 
-def _chosen(settings: dict[str, Any], module: TokenizerModule) -> Any:
+def _chosen(settings: dict[str, Any], module: TokenizerModule, device: torch.device) -> Any:
     """The tokenizer to evaluate: from the chosen checkpoint; without checkpoints, as training left it."""
     name = settings["run"]["checkpoint"]
     node = (settings["callbacks"] or {}).get("best_checkpoint" if name == "best" else "model_checkpoint")
     if node is None:
-        return module.tokenizer.eval()
-    device = module.tokenizer.device
+        return module.tokenizer.eval().to(device)
     return from_checkpoint(Path(node["path"])).to(device)
-
-
-def _moved(value: Any, old: str, new: str) -> Any:
-    """The same settings with paths inside the old folder turned to the new one."""
-    if isinstance(value, dict):
-        return {key: _moved(entry, old, new) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_moved(entry, old, new) for entry in value]
-    if isinstance(value, str) and (value == old or value.startswith(old + "/")):
-        return new + value[len(old) :]
-    return value

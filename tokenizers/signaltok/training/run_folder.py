@@ -12,6 +12,7 @@ from signaltok.files import write_text
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
 PROVENANCE = "provenance.json"
+CHANGES = "changes.patch"
 METRICS = "metrics.csv"
 SUMMARY = "summary.json"
 COUNTS = "code_counts.safetensors"
@@ -19,19 +20,32 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest"
 
 
-def open_new(folder: Path, config: dict[str, Any], overrides: list[str], provenance: dict[str, Any]) -> None:
-    """Write what a run begins with. Raises ValueError where another run lies there already."""
+def open_new(
+    folder: Path, config: dict[str, Any], overrides: list[str], provenance: dict[str, Any], changes: str | None
+) -> None:
+    """Write what a run begins with; the config last, by which a run is known.
+
+    changes: what the code differs in from its commit. Raises ValueError where another run lies there already.
+    """
     if (folder / CONFIG).exists():
         raise ValueError(f"{folder} holds a run already; go on with it by run.resume={folder}, or wait a second")
-    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
     write_text(folder / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(overrides)))
     write_text(folder / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+    if changes is not None:
+        write_text(folder / CHANGES, changes + "\n")
+    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
-def note_resume(folder: Path, entry: dict[str, Any]) -> None:
-    """Add a resume to the provenance of a run."""
+def note_resume(folder: Path, entry: dict[str, Any], fingerprint: str) -> None:
+    """Add a resume to the provenance of a run. Raises ValueError where its data are not what they were."""
     path = folder / PROVENANCE
-    provenance = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    provenance = read_provenance(folder)
+    before = provenance.get("data", {}).get("fingerprint", fingerprint)
+    if before != fingerprint:
+        raise ValueError(
+            f"the data of {folder} have changed since it began: their fingerprint is {fingerprint}, it was {before}; "
+            "bring back the data, or start a new run with run.init_from"
+        )
     provenance.setdefault("resumed", []).append(entry)
     write_text(path, json.dumps(provenance, indent=2) + "\n")
 

@@ -23,6 +23,16 @@ def checkpoint_path(run: Path, name: str) -> Path:
     return path
 
 
+def last_checkpoint(run: Path) -> Path | None:
+    """Where a run goes on from; None where it was broken off before its first checkpoint. ValueError for no run."""
+    if not run.is_dir():
+        raise ValueError(f"there is no folder {run}; give the folder of a run, such as outputs/latest")
+    if not (run / CONFIG).is_file():
+        raise ValueError(f"{run} holds no run that could go on: it has no {CONFIG}")
+    path = run / CHECKPOINTS / "last.ckpt"
+    return path if path.is_file() else None
+
+
 def is_exported(path: Path) -> bool:
     """Whether an exported tokenizer lies at path."""
     return (path / EXPORTED_CONFIG).is_file()

@@ -1,4 +1,9 @@
-"""Two checkpoints of a run: the last, to go on from, and the best, to use. Both are written atomically."""
+"""Two checkpoints of a run: the last, to go on from, and the best, to use. Both are written atomically.
+
+Moments are chosen so that a run that goes on from `last` repeats nothing and leaves nothing out: where a validation
+is due after a step, that step's checkpoint is written after it, with the best score in it. Loggers are flushed first,
+so what the checkpoint has seen is on disk before it is.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +11,18 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from signaltok.training.non_finite import check_weights
+
+
+def validation_follows(trainer: pl.Trainer, batches: int) -> bool:
+    """Whether the validation is run after so many batches of the run."""
+    every = trainer.val_check_batch
+    assert every is not None, "the interval of the validation is given in batches"
+    return trainer.enable_validation and batches % every == 0
+
 
 class LastCheckpoint(Checkpoint):
-    """Saves `path` every so many steps and at the end of the run."""
+    """Saves `path` every so many steps, at the end of the run, and when the run is told to stop."""
 
     def __init__(self, *, path: str, every_n_train_steps: int) -> None:
         if every_n_train_steps < 1:
@@ -19,14 +33,23 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save where the step is due."""
-        if self._due(trainer):
-            trainer.save_checkpoint(self.path)
+        """Save where the step is due and no validation follows it."""
+        batches = batch_idx + 1
+        stepped = batches % trainer.accumulate_grad_batches == 0
+        if stepped and self._due(trainer) and not validation_follows(trainer, batches):
+            self.save(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save again where a validation followed the step: the best score is part of the state."""
+        """Save after the validation of a step that is due."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and self._due(trainer):
-            trainer.save_checkpoint(self.path)
+            self.save(trainer, pl_module)
+
+    def save(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save now, between two steps. Raises ValueError, with the file as it was, where a weight is no number."""
+        check_weights(pl_module, trainer.global_step, self.path)
+        for logger in trainer.loggers:
+            logger.save()
+        trainer.save_checkpoint(self.path)
 
     def _due(self, trainer: pl.Trainer) -> bool:
         step = trainer.global_step

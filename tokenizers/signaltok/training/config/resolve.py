@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from signaltok.training.config import schema
+from signaltok.training.launch import started
 from signaltok.training.run_folder import CONFIG
 
 
@@ -14,6 +15,18 @@ def prepare() -> None:
     """Make schemas and resolvers known; called before Hydra composes."""
     schema.register()
     OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
+    OmegaConf.register_new_resolver("started", started, replace=True, use_cache=True)
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """The same settings with paths inside the old folder turned to the new one."""
+    if isinstance(value, dict):
+        return {key: moved(entry, old, new) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [moved(entry, old, new) for entry in value]
+    if isinstance(value, str) and (value == old or value.startswith(old + "/")):
+        return new + value[len(old) :]
+    return value
 
 
 def _run_dir(resume: str | None, fresh: str) -> str:
@@ -45,14 +58,20 @@ def stored(run: Path) -> dict[str, Any]:
 
 
 def fit_to_length(trainer: dict[str, Any]) -> dict[str, Any]:
-    """The trainer's node with the intervals of a long run cut down to max_steps."""
-    steps = trainer["max_steps"]
+    """The trainer's node as Lightning takes it: intervals of a long run cut down to max_steps, validation in batches.
+
+    Its max_time is left out: the callback interruption keeps it, and loses nothing.
+    """
+    steps, batches = trainer["max_steps"], trainer["accumulate_grad_batches"]
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"trainer.max_steps is {steps}; runs are bounded by steps, give 1 or more")
-    fitted = dict(trainer)
+    if not isinstance(batches, int) or batches < 1:
+        raise ValueError(f"trainer.accumulate_grad_batches is {batches}; give the batches of a step, 1 or more")
+    fitted = {name: value for name, value in trainer.items() if name != "max_time"}
     for name in ("val_check_interval", "log_every_n_steps"):
         value = trainer[name]
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"trainer.{name} is {value}; give it in steps, 1 or more")
         fitted[name] = min(value, steps)
+    fitted["val_check_interval"] *= batches
     return fitted

@@ -1,0 +1,84 @@
+"""Runs in processes of their own that can be killed, forked from one that has imported everything already."""
+
+import csv
+import json
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.training.run import resumed_settings, run
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["killing"])
+# Of a checkpoint: what Lightning records of itself, and the clock, which measures this machine's day.
+UNCOMPARED = {"pytorch-lightning_version", "hparams_name", "TrainingClock"}
+
+
+def _train(settings: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    run(settings, command=["test"], overrides=[])
+
+
+def _resume(folder: Path) -> None:
+    torch.set_num_threads(1)
+    run(resumed_settings(folder, []), command=["test"], overrides=[])
+
+
+def start(settings: dict[str, Any]) -> Any:
+    """A process that trains."""
+    process = CONTEXT.Process(target=_train, args=(settings,))
+    process.start()
+    return process
+
+
+def finish(folder: Path) -> None:
+    """Go on with the run in another process, to its end."""
+    process = CONTEXT.Process(target=_resume, args=(folder,))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0, f"the resumed run ended with {process.exitcode}"
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What differs between two runs: tensors and values of both checkpoints, rows of the log, figures, counts."""
+    found = []
+    for name in ("last", "best"):
+        found += compare(*(read_checkpoint(run / f"checkpoints/{name}.ckpt") for run in (one, other)), name)
+    found += compare(*(_rows(run / "metrics.csv") for run in (one, other)), "metrics.csv")
+    found += compare(*(_figures(run) for run in (one, other)), "summary.json")
+    return found
+
+
+def compare(a: Any, b: Any, path: str) -> list[str]:
+    """Paths at which two nested values differ, to the bit."""
+    if type(a) is not type(b):
+        return [f"{path}: {type(a).__name__} and {type(b).__name__}"]
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            return [f"{path}: {sorted(map(str, a.keys() ^ b.keys()))}"]
+        return [x for key in a if key not in UNCOMPARED for x in compare(a[key], b[key], f"{path}.{key}")]
+    if isinstance(a, list | tuple):
+        if len(a) != len(b):
+            return [f"{path}: {len(a)} and {len(b)} entries"]
+        return [x for n, (c, d) in enumerate(zip(a, b, strict=True)) for x in compare(c, d, f"{path}[{n}]")]
+    same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+    return (
+        []
+        if same
+        else [
+            f"{path}: {a if not isinstance(a, torch.Tensor) else 'tensor'} and {b if not isinstance(b, torch.Tensor) else 'tensor'}"
+        ]
+    )  # noqa: E501
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _figures(folder: Path) -> dict[str, float]:
+    values = json.loads((folder / "summary.json").read_text())
+    return {name: value for name, value in values.items() if not name.endswith("/seconds")}
