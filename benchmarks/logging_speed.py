@@ -103,8 +103,8 @@ def seconds(module: nn.Module, batches: list[Batch], logger: Any) -> float:
 
 def ours(steps: int) -> TokenizerModule:
     return TokenizerModule(
-        tokenizer=tokenizer(), objective=objective(), optimization=optimization(), metrics={}, data=None,  # type: ignore[arg-type]
-        max_steps=steps, log_every_n_steps=LOG_EVERY, record={},
+        tokenizer=tokenizer(), objective=objective(), optimization=optimization(), metrics={},
+        max_steps=steps, batches_a_step=1, log_every_n_steps=LOG_EVERY, record={},
     )  # fmt: skip
 
 

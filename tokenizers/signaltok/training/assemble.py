@@ -46,7 +46,6 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
         objective=build(config["objective"]),
         optimization=build(config["optimization"]),
         metrics=build_each(config["metrics"]),
-        data=data,
         max_steps=config["trainer"]["max_steps"],
         batches_a_step=config["trainer"]["accumulate_grad_batches"],
         log_every_n_steps=fit_to_length(config["trainer"])["log_every_n_steps"],

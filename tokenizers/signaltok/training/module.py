@@ -41,7 +41,6 @@ class TokenizerModule(pl.LightningModule):
         objective: Objective,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
-        data: RunData,
         max_steps: int,
         batches_a_step: int,
         log_every_n_steps: int,
@@ -53,7 +52,6 @@ class TokenizerModule(pl.LightningModule):
         self.objective = objective
         self.optimization = optimization
         self.validation_metrics = metrics
-        self.run_data = data
         self.max_steps = max_steps
         self.batches_a_step = batches_a_step
         self.log_every_n_steps = log_every_n_steps
@@ -112,11 +110,12 @@ class TokenizerModule(pl.LightningModule):
 
     def validation_step(self, split: str, batch_idx: int) -> None:
         """Evaluate a whole split: the one function that gives the numbers everywhere."""
-        batches = self.run_data.eval_batches(split)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, RunData), "the trainer was given the data of the run"
+        batches = data.eval_batches(split)
         values = evaluate(self.tokenizer, batches, metrics=self.validation_metrics).values
         logged = {f"{split}/{name}": value for name, value in values.items()}
-        self.last_values.update(logged)
-        self.log_dict({**logged, "step": float(self.steps_done)}, on_step=False, on_epoch=True, batch_size=1)
+        self._log(logged)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""
@@ -135,13 +134,16 @@ class TokenizerModule(pl.LightningModule):
         self._random_state = checkpoint["random_state"]
 
     def _log_window(self) -> None:
-        """Straight to the loggers: a checkpoint of this step must find them complete."""
         values = {f"train/{name}": value for name, value in self.window.hand_over().items()}
         values["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self._log(values)
+
+    def _log(self, values: dict[str, float]) -> None:
+        """Straight to the loggers: a checkpoint of this step must find them complete. Equal on all processes."""
         self.last_values.update(values)
         for logger in self.trainer.loggers:
             logger.log_metrics(values, step=self.steps_done)
-        self.log_dict(values, logger=False, batch_size=1)
+        self.log_dict(values, logger=False, batch_size=1, sync_dist=self.trainer.world_size > 1)
 
 
 def _random_state() -> dict[str, Any]:

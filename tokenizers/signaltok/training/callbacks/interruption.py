@@ -82,9 +82,7 @@ class Interruption(Callback):
         status = EXIT_OF_TIME if reason < 0 else EXIT_OF_SIGNAL + reason
         step = f"{trainer.global_step} of {trainer.max_steps} steps"
         if last is None:
-            raise RunInterruptedError(
-                f"{why} after {step}; nothing was saved: there is no LastCheckpoint", status
-            )
+            raise RunInterruptedError(f"{why} after {step}; nothing was saved: there is no LastCheckpoint", status)
         last.save(trainer, pl_module)
         raise RunInterruptedError(
             f"{why}; saved after {step}. Go on with: python train.py run.resume={last.path.parents[1]}", status

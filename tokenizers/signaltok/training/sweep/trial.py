@@ -4,6 +4,7 @@ State that a process keeps (seeds, memory of a GPU, process groups, loggers) so 
 a trial may start processes itself. What is complete is not run again; what was broken off is gone on with.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,4 +83,4 @@ def _broken_off(folder: Path, identity: str) -> bool:
 def _link(folder: Path, complete: Path) -> None:
     """Show a complete run under this trial's number."""
     folder.rmdir()  # Hydra has made it
-    folder.symlink_to(complete.resolve())
+    folder.symlink_to(os.path.relpath(complete.resolve(), folder.parent.resolve()))
