@@ -49,8 +49,10 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
     return None if name is None else values[name]
 
 
-def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -> dict[str, float]:
-    """Everything after the checks; the figures of the summary."""
+def run(
+    settings: dict[str, Any], *, command: list[str], overrides: list[str], repeats: str | None = None
+) -> dict[str, float]:
+    """Everything after the checks; the figures of the summary. repeats: the folder of the run that this one repeats."""
     started = time.perf_counter()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its advice; importing it sets INFO
     folder = Path(settings["paths"]["output_dir"])
@@ -64,7 +66,7 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
     run_data = build_run_data(settings, data=data, max_steps=settings["trainer"]["max_steps"])
     module = build_module(settings, tokenizer, run_data)
     trainer, clock = build_trainer(settings)
-    _begin_folder(settings, folder, data, command=command, overrides=overrides)
+    _begin_folder(settings, folder, data, command=command, overrides=overrides, repeats=repeats)
     resume = settings["run"]["resume"]
     checkpoint = None if resume is None else str(checkpoint_path(Path(resume), "last"))
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
@@ -96,10 +98,15 @@ def resumed_settings(folder: Path, overrides: list[str]) -> dict[str, Any]:
             f"run.init_from={folder}"
         )
     checkpoint_path(folder, "last")
-    settings = stored(folder)
-    settings = _moved(settings, settings["paths"]["output_dir"], str(folder.resolve()))
+    settings = settings_at(folder, folder.resolve())
     settings["run"] = {**settings["run"], "resume": str(folder.resolve())}
     return settings
+
+
+def settings_at(folder: Path, place: Path) -> dict[str, Any]:
+    """The stored settings of a run with everything of its folder at another place."""
+    settings = stored(folder)
+    return _moved(settings, settings["paths"]["output_dir"], str(place))
 
 
 def check_run(settings: dict[str, Any], known: list[str]) -> None:
@@ -124,11 +131,19 @@ def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
 
 
 def _begin_folder(
-    settings: dict[str, Any], folder: Path, data: ImageData, *, command: list[str], overrides: list[str]
+    settings: dict[str, Any],
+    folder: Path,
+    data: ImageData,
+    *,
+    command: list[str],
+    overrides: list[str],
+    repeats: str | None,
 ) -> None:
     if settings["run"]["resume"] is None:
         description = {**data.describe(), "fingerprint": data.fingerprint()}
         provenance = collect(command=command, overrides=overrides, seed=settings["seed"], data=description)
+        if repeats is not None:
+            provenance["repeats"] = repeats
         run_folder.open_new(folder, settings, overrides, provenance)
     else:
         run_folder.note_resume(folder, {"command": command_line(command), "started": now()})
