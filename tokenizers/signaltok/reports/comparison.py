@@ -148,7 +148,7 @@ def _grouped(runs: Sequence[Run]) -> tuple[list[list[Run]], list[tuple[str, str]
     groups: dict[str, dict[str, Run]] = {}
     repeated = []
     for run in runs:
-        seeds = groups.setdefault(canonical(run.setting), {})
+        seeds = groups.setdefault(canonical([run.setting, run.protocol]), {})
         other = seeds.get(canonical(run.seed))
         if other is None:
             seeds[canonical(run.seed)] = run

@@ -73,7 +73,9 @@ def read_run(folder: Path) -> Run:
     config, provenance = read_config(folder), read_json(folder / PROVENANCE) or {}
     content = read_json(folder / SUMMARY) or {}
     summary = {k: float(v) for k, v in content.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    own, made_by = setting(config), provenance
+    # The data are part of a setting, so that runs on other data stand apart where they are shown unranked.
+    fingerprint = (provenance.get("data") or {}).get("fingerprint")
+    own, made_by = {**setting(config), "data.fingerprint": fingerprint and short(str(fingerprint))}, provenance
     source, seed = config, config.get("seed")
     if provenance.get("evaluated"):
         chosen = {key: value for key, value in own.items() if key.startswith(("run.checkpoint", "data."))}

@@ -41,7 +41,7 @@ def protocol(config: dict[str, Any], summary: dict[str, float]) -> dict[str, Any
     }
     for split in SPLITS:
         found[f"{split} figures"] = [name for name in metrics if f"{split}/{name}" in summary]
-    return {key: value for key, value in found.items() if value is not None and value != []}
+    return {key: value for key, value in found.items() if value not in (None, [], {})}
 
 
 def flatten(node: dict[str, Any]) -> dict[str, Any]:

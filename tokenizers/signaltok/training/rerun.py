@@ -84,11 +84,7 @@ def rerun(
 
 def repeated_settings(old: Path, out: Path | None) -> dict[str, Any]:
     """The stored settings of a run with everything of its folder in a new one, as a run of its own."""
-    if out is None:
-        was = stored(old)
-        runs = Path(was["paths"]["log_dir"]) / was["task_name"] / "runs"
-        out = runs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    settings = settings_at(old, out)
+    settings = settings_at(old, _place_for(old) if out is None else out)
     settings["run"] = {**settings["run"], "resume": None}
     loggers = settings["logger"] or {}
     # A logger with an id would go on in the old run's own record.
@@ -99,6 +95,13 @@ def repeated_settings(old: Path, out: Path | None) -> dict[str, Any]:
     }
     settings["logger"] = {**loggers, **fresh}
     return settings
+
+
+def _place_for(old: Path) -> Path:
+    """Where a run of that kind, started now, would lie."""
+    settings = stored(old)
+    runs = Path(str(settings["paths"]["log_dir"]), str(settings["task_name"]), "runs")
+    return runs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def provenance_differences(old: dict[str, Any], new: dict[str, Any], *, machine: bool) -> list[str]:
