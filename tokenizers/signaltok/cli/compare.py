@@ -1,16 +1,19 @@
 """Compare runs: one row a setting (mean ± standard deviation over its seeds), ranked, and a page with plots."""
 
 import argparse
+import re
 from pathlib import Path
 
 from rich.table import Table
 
 from signaltok.cli.console import complain, fits, say
-from signaltok.reports.comparison import Comparison, compare, direction, estimate_text
+from signaltok.reports.comparison import Comparison, compare, direction, estimate_text, heading
 from signaltok.reports.figures import figure
 from signaltok.reports.found_runs import find_runs, read_run
 
 ARROWS = {"more": "▼", "less": "▲"}  # of the column that the rows are ranked by: the best comes first
+
+BREAKS = re.compile(r"([._])(?=[^\n])")  # where a key may go on in the next line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +56,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def to_table(comparison: Comparison, *, everything: bool, broken: bool) -> Table:
-    """One row a setting: keys that differ, number of seeds, figures. broken: keys go on in a new line at dots."""
+    """One row a setting: keys that differ, number of seeds, figures. broken: keys over several lines."""
     table = Table()
     for column in comparison.columns:
-        heading = "\n".join(column)
-        table.add_column(heading.replace(".", ".\n") if broken else heading, overflow="fold")
+        names = "\n".join(column)
+        table.add_column(BREAKS.sub(r"\1\n", names) if broken else names, overflow="fold")
     table.add_column("n", justify="right")
     keys = comparison.keys(everything=everything)
     runs = [run for setting in comparison.settings for run in setting.runs]
@@ -65,7 +68,7 @@ def to_table(comparison: Comparison, *, everything: bool, broken: bool) -> Table
         about = figure(key)
         arrow = f" {ARROWS[direction(key, runs)]}" if key == comparison.metric else ""
         unit = f"\n{about.unit}" if about.unit else ""
-        table.add_column(f"{key.split('/')[0]} {about.label}{arrow}{unit}", justify="right")
+        table.add_column(f"{heading(key)}{arrow}{unit}", justify="right", overflow="fold")
     for setting in comparison.settings:
         figures = (estimate_text(key, setting.estimate(key)) for key in keys)
         table.add_row(*setting.cells, str(len(setting.runs)), *figures)

@@ -101,7 +101,7 @@
     return { place: (value) => (to(value) - from) / span, ticks: ticks.map((value) => [value, short(value)]), log };
   }
 
-  // Points at one x go a little to the sides, so that all are seen: dx in pixels, less where neighbours are near.
+  // Points at one x go a little to its sides, so that all are seen: dx in pixels, less where neighbours are near.
   function spreadOut(points, px) {
     const places = [...new Set(points.map((p) => px(p.x)))].sort((a, b) => a - b);
     for (const [number, place] of places.entries()) {
@@ -114,7 +114,7 @@
   }
 
   // points: {x, y, low, high, setting, hollow, title}; lines: {points: [[x, y, the point there or none]], setting, thin}.
-  function chart(place, { points, lines, xLabel, yLabel, line, problem }) {
+  function chart(place, { points, lines, xLabel, yLabel, line, beside, problem }) {
     place.replaceChildren();
     const say = (text) => {
       const words = document.createElement("p");
@@ -133,11 +133,18 @@
     const y = scale(ys, 5, 0.07);
     const px = (value) => edge.left + x.place(value) * inner.wide;
     const py = (value) => edge.top + (1 - y.place(value)) * inner.high;
-    spreadOut(points, px);
+    for (const p of points) p.dx = 0;
+    if (beside) spreadOut(points, px);
     const svg = element(place, "svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": `${yLabel} against ${xLabel}` });
     for (const [value, text] of y.ticks) {
       element(svg, "path", { d: `M${edge.left} ${py(value)}h${inner.wide}`, stroke: "var(--line)" });
       element(svg, "text", { x: edge.left - 8, y: py(value) + 4, "text-anchor": "end" }, text);
+    }
+    const distinct = [...new Set(xs)].sort((a, b) => a - b);
+    if (beside && distinct.length <= 8 && distinct.every(isNumber)) {
+      let last = -Infinity;
+      const apart = distinct.filter((value) => px(value) - last >= 44 && (last = px(value)) !== null);
+      x.ticks = apart.map((value) => [value, short(value)]);
     }
     const texts = Math.floor(inner.wide / Math.max(1, x.ticks.length) / 7.2); // letters that fit below a tick
     for (const [value, text] of x.ticks) {
@@ -203,7 +210,7 @@
       alike.set(rest, [...(alike.get(rest) || []), [p.x, p.y, p]]);
     }
     const lines = [...alike.values()].filter((path) => path.length > 1).map((path) => ({ points: path, thin: true }));
-    chart(place, { points, lines, xLabel: column.names.join(" = "), yLabel: unitOf(key) });
+    chart(place, { points, lines, xLabel: column.names.join(" = "), yLabel: unitOf(key), beside: true });
   }
 
   function drawRate(place, [split]) {
@@ -231,7 +238,7 @@
     }).filter(Boolean);
     if (!points.length) return chart(place, { problem: "No run has both code counts and usage: there is nothing to draw." });
     if (new Set(points.map((p) => p.x)).size < 2) return chart(place, { problem: `All books have ${points[0].x} codes, one size only: there is nothing to draw.` });
-    chart(place, { points, lines: [], xLabel: "codebook size", yLabel: unitOf(key) });
+    chart(place, { points, lines: [], xLabel: "codebook size", yLabel: unitOf(key), beside: true });
   }
 
   function drawCurves(place, [name]) {

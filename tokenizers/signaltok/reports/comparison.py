@@ -135,6 +135,12 @@ def direction(key: str, runs: Sequence[Run]) -> str:
     return known
 
 
+def heading(key: str) -> str:
+    """The split and the label of a figure; of a time, its label."""
+    split, label = key.split("/")[0], figure(key).label
+    return label if key in ("train/seconds", "run/seconds") else f"{split} {label}"
+
+
 def estimate_text(key: str, estimate: Estimate | None) -> str:
     """Mean ± deviation in the figure's own digits; one seed alone has no deviation."""
     if estimate is None:

@@ -7,13 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from signaltok.files import write_text
-from signaltok.reports.comparison import ABSENT, Comparison, Setting, estimate_text
+from signaltok.reports.comparison import ABSENT, Comparison, Setting, estimate_text, heading
 from signaltok.reports.figures import SPLITS, figure, in_order
 from signaltok.reports.found_runs import Run, as_json, codebook_sizes
 from signaltok.reports.plots import thinned
 from signaltok.reports.run_files import read_curves
 from signaltok.reports.setting import text_of
 
+# Of each plot: its name in comparison.js, heading, what it shows, and the names of its select boxes.
+SECTIONS = (
+    (
+        "hyper",
+        "Figures against hyper-parameters",
+        "Means over seeds; bars are one standard deviation each way. Settings that differ in nothing else are joined; "
+        "points at one value stand side by side.",
+        ("figure", "hyper-parameter"),
+    ),
+    (
+        "rate",
+        "Rate and distortion",
+        "Filled: nominal bits, all codes counted alike. Hollow: the entropy of the codes as they occur, which is what "
+        "an ideal coder would need.",
+        ("split",),
+    ),
+    (
+        "usage",
+        "Use of the codebook",
+        "Share of the codes hit over the whole split, against the codes of the largest book.",
+        ("split",),
+    ),
+    ("curves", "Training", "One line a run, in the colour of its setting.", ("curve",)),
+)
 LIMIT = 200_000  # points of curves on the page, over all runs: it stays below about 4 MB
 
 
@@ -52,9 +76,7 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
             {"names": list(column), "values": [_value(setting, column[0]) for setting in comparison.settings]}
             for column in comparison.columns
         ],
-        "figures": [
-            {"key": key, "label": f"{key.split('/')[0]} {figure(key).label}", "unit": figure(key).unit} for key in keys
-        ],
+        "figures": [{"key": key, "label": heading(key), "unit": figure(key).unit} for key in keys],
         "splits": [split for split in SPLITS if any(key.startswith(f"{split}/") for key in keys)],
         "settings": [
             {
@@ -137,9 +159,7 @@ def _table(comparison: Comparison, everything: bool) -> str:
         about = figure(key)
         unit = f" <small>{escape(about.unit)}</small>" if about.unit else ""
         mark = ' class="number by"' if key == comparison.metric else ' class="number"'
-        head += (
-            f'<th{mark} title="{escape(about.meaning)}">{escape(key.split("/")[0])} {escape(about.label)}{unit}</th>'
-        )
+        head += f'<th{mark} title="{escape(about.meaning)}">{escape(heading(key))}{unit}</th>'
     body = []
     for number, setting in enumerate(comparison.settings):
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in setting.cells)
@@ -178,17 +198,8 @@ def _spread(key: str, setting: Setting) -> str:
 
 
 def _plots() -> list[str]:
-    sections = (
-        ("hyper", "Figures against hyper-parameters", "Means over seeds; bars are one standard deviation each way. "
-         "Settings that differ in nothing else are joined.", ("figure", "hyper-parameter")),
-        ("rate", "Rate and distortion", "Filled: nominal bits, all codes counted alike. Hollow: the entropy of the "
-         "codes as they occur, which is what an ideal coder would need.", ("split",)),
-        ("usage", "Use of the codebook", "Share of the codes hit over the whole split, against the codes of the "
-         "largest book.", ("split",)),
-        ("curves", "Training", "One line a run, in the colour of its setting.", ("curve",)),
-    )  # fmt: skip
     parts = []
-    for name, title, note, choices in sections:
+    for name, title, note, choices in SECTIONS:
         selects = "".join(
             f'<label>{choice} <select id="{name}-{choice}" disabled></select></label>' for choice in choices
         )
