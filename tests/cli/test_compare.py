@@ -43,7 +43,7 @@ def test_it_refuses_to_rank_other_data_and_says_so_in_one_line(sweep, tmp_path, 
     assert not out and "contents:ffff in " + str(other) in refusal and "--unranked" in refusal
     assert main(["compare", str(sweep), str(other), "--unranked"]) == 0
     out = capsys.readouterr().out
-    assert "not ranked  data fingerprint is" in out and "▼" not in out
+    assert "not ranked  data fingerprint:" in out and "▼" not in out
     assert [row[:3] for row in rows(out)] == [
         ["0.001", "contents:0123456789ab", "2"],
         ["0.002", "contents:0123456789ab", "1"],

@@ -84,14 +84,14 @@ def test_columns_are_exactly_the_keys_that_differ(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "provenance", "summary", "told"),
     [
-        ({}, {"data": {"fingerprint": "contents:fedcba9876543210"}}, {}, "data fingerprint is contents:0123456789ab"),
+        ({}, {"data": {"fingerprint": "contents:fedcba9876543210"}}, {}, "data fingerprint: contents:0123456789ab"),
         ({}, {"data": {}}, {}, "not there in"),
-        ({"data.size": 32}, {}, {}, "data.size is 64 in"),
-        ({"data.resize": 128}, {}, {}, "data.resize is not there in"),
-        ({"run.limit_eval_batches": 1}, {}, {}, "run.limit_eval_batches is not there in"),
-        ({"tokenizer.value_range": [0.0, 1.0]}, {}, {}, "tokenizer.value_range is -1, 1 in"),
-        ({"metrics.psnr.eps": 1}, {}, {}, "metrics.psnr.eps is not there in"),
-        ({"metrics.ssim": {"_target_": "x"}}, {}, {"test/ssim": 1.0}, "test figures is psnr in"),
+        ({"data.size": 32}, {}, {}, "data.size: 64 in"),
+        ({"data.resize": 128}, {}, {}, "data.resize: not there in"),
+        ({"run.limit_eval_batches": 1}, {}, {}, "run.limit_eval_batches: not there in"),
+        ({"tokenizer.value_range": [0.0, 1.0]}, {}, {}, "tokenizer.value_range: -1, 1 in"),
+        ({"metrics.psnr.eps": 1}, {}, {}, "metrics.psnr.eps: not there in"),
+        ({"metrics.ssim": {"_target_": "x"}}, {}, {"test/ssim": 1.0}, "test figures: psnr in"),
     ],
 )  # fmt: skip
 def test_what_does_not_mean_the_same_is_not_ranked(tmp_path, changes, provenance, summary, told):
@@ -153,7 +153,8 @@ def test_an_evaluation_has_the_setting_and_the_seed_of_its_run(tmp_path):
     assert [(one.cells, len(one.runs)) for one in found.settings] == [(("32",), 1), (("16",), 2)]
     assert found.shared["experiment"] == "tiny" and "data.size 64" in found.shared["protocol"]
     mixed = compared(tmp_path / "a", tmp_path / "eval" / "a", ranked=False)
-    assert any(text.startswith("data.size is 48 in") for text in mixed.differences) and len(mixed.settings) == 2
+    assert any(text.startswith("data.size: 48 in") for text in mixed.differences) and len(mixed.settings) == 2
+    assert mixed.columns == (("evaluation.run.checkpoint",), ("evaluation.data.size",))
 
 
 def test_an_evaluation_whose_run_is_gone_is_a_setting_of_its_own(tmp_path):

@@ -87,7 +87,7 @@ def test_what_differs_stands_on_an_unranked_page(tmp_path):
     found = compare([read_run(one), read_run(other)], metric=None, ranked=False)
     text = write_comparison(found, tmp_path / "page.html", everything=True).read_text(encoding="utf-8")
     Page(text)
-    assert "data.size is 64 in" in text and "not ranked" in text
+    assert "data.size: 64 in" in text and "not ranked" in text
 
 
 def test_a_folder_is_no_page(tmp_path):

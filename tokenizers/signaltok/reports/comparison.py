@@ -49,7 +49,8 @@ class Comparison:
 
     columns: the config keys in which settings differ, those that say the same in every setting together.
     metric: what they are ranked by; None where they are not. differences: what keeps them from being ranked.
-    repeated: pairs of runs (left out, kept) of one setting and one seed. shared: what all have, by name.
+    repeated: pairs of runs (left out, kept) of one setting and one seed. shared: experiment, data and protocol, as
+    far as all agree. metrics: the names of those that the configs ask for.
     """
 
     settings: tuple[Setting, ...]
@@ -58,6 +59,7 @@ class Comparison:
     differences: tuple[str, ...]
     repeated: tuple[tuple[str, str], ...]
     shared: dict[str, str]
+    metrics: tuple[str, ...]
 
     def keys(self, *, everything: bool) -> list[str]:
         """The figures to be shown: of the split they are ranked on, or everything that any run has."""
@@ -68,7 +70,7 @@ class Comparison:
             split = split if split in SPLITS else next((name for name in SPLITS if _has(there, name)), "")
             wanted = [f"{split}/{name}" for name in SHOWN]
             known = {key.split("/", 1)[1] for key in there if key.startswith(f"{split}/")}
-            own = [name for name in self.shared["own figures"].split(", ") if name in known - set(SHOWN)]
+            own = [name for name in self.metrics if name in known - set(SHOWN)]
             wanted += [*(f"{split}/{name}" for name in own), "train/seconds"]
             there = [key for key in there if key in wanted]
         return list(dict.fromkeys(first + there))
@@ -93,7 +95,7 @@ def compare(runs: Sequence[Run], *, metric: str | None, ranked: bool) -> Compari
     chosen = _metric(runs, metric) if ranked else None
     if chosen is not None:
         settings = _ranked(settings, chosen, direction(chosen, runs))
-    return Comparison(tuple(settings), columns, chosen, found, tuple(repeated), _shared(runs))
+    return Comparison(tuple(settings), columns, chosen, found, tuple(repeated), _shared(runs), _metrics(runs))
 
 
 def differences(runs: Sequence[Run]) -> list[str]:
@@ -108,7 +110,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
             text = "not there" if value is None else text_of(name, value)
             holders.setdefault(short(text) if name == "data fingerprint" else text, []).append(run.name)
         if len({canonical(value) for value in values}) > 1 or (name == "data fingerprint" and None in values):
-            phrases.append(f"{name} is {', '.join(f'{text} in {_some(names)}' for text, names in holders.items())}")
+            phrases.append(f"{name}: {' but '.join(f'{text} in {_some(names)}' for text, names in holders.items())}")
     return phrases
 
 
@@ -186,7 +188,7 @@ def _ranked(settings: list[Setting], key: str, better: str) -> list[Setting]:
 
 
 def _shared(runs: Sequence[Run]) -> dict[str, str]:
-    """What the line above the table names, and the names of the metrics of the config."""
+    """What the lines above the table name."""
     data = dict.fromkeys(
         f"{run.data.get('name', 'data')} {short(run.fingerprint) if run.fingerprint else 'without fingerprint'}"
         for run in runs
@@ -197,13 +199,16 @@ def _shared(runs: Sequence[Run]) -> dict[str, str]:
         if all(canonical(run.protocol.get(key)) == canonical(value) for run in runs)
     }
     told = {key: text_of(key, value) for key, value in same.items() if not key.startswith("metrics.")}
-    own = dict.fromkeys(name for run in runs for split in SPLITS for name in run.protocol.get(f"{split} figures", []))
     return {
         "experiment": ", ".join(dict.fromkeys(run.experiment or "none" for run in runs)),
         "data": ", ".join(data),
         "protocol": ", ".join(f"{key} {text}" for key, text in told.items()) or "nothing shared",
-        "own figures": ", ".join(own),
     }
+
+
+def _metrics(runs: Sequence[Run]) -> tuple[str, ...]:
+    names = (name for run in runs for split in SPLITS for name in run.protocol.get(f"{split} figures", []))
+    return tuple(dict.fromkeys(names))
 
 
 def _cell(values: dict[str, Any], key: str) -> str:

@@ -11,7 +11,7 @@ import yaml
 from safetensors import SafetensorError, safe_open
 
 from signaltok.reports.run_files import COUNT_NAME, read_json
-from signaltok.reports.setting import flatten, protocol, setting
+from signaltok.reports.setting import TRAINING_DATA, flatten, protocol, setting
 
 CONFIG = "config.yaml"
 PROVENANCE = "provenance.json"
@@ -73,23 +73,21 @@ def read_run(folder: Path) -> Run:
     config, provenance = read_config(folder), read_json(folder / PROVENANCE) or {}
     content = read_json(folder / SUMMARY) or {}
     summary = {k: float(v) for k, v in content.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    # The data are part of a setting, so that runs on other data stand apart where they are shown unranked.
-    fingerprint = (provenance.get("data") or {}).get("fingerprint")
-    own, made_by = {**setting(config), "data.fingerprint": fingerprint and short(str(fingerprint))}, provenance
-    source, seed = config, config.get("seed")
+    own, made_by, source, seed = setting(config), provenance, config, config.get("seed")
     if provenance.get("evaluated"):
-        chosen = {key: value for key, value in own.items() if key.startswith(("run.checkpoint", "data."))}
-        own = {f"{EVALUATION}.{key}": value for key, value in chosen.items()}
         evaluated = Path(str(provenance["evaluated"]))
         trained = _trained(evaluated)
         if trained is None:
-            own = {"evaluated": str(evaluated), **own}
+            own = {"evaluated": str(evaluated), **_of_evaluation(own, {})}
             source = {**config, "tokenizer": {"value_range": _exported_range(evaluated)}}
         else:
-            source = read_config(trained)
-            made_by = read_json(trained / PROVENANCE) or {}
-            own, seed = {**setting(source), **own}, source.get("seed")
-            source = {**config, "tokenizer": source.get("tokenizer")}
+            of_run = read_config(trained)
+            made_by, seed = read_json(trained / PROVENANCE) or {}, of_run.get("seed")
+            own = {**setting(of_run), **_of_evaluation(own, setting(of_run))}
+            source = {**config, "tokenizer": of_run.get("tokenizer")}
+    # The data are part of a setting, so that runs on other data stand apart where they are shown unranked.
+    fingerprint = (provenance.get("data") or {}).get("fingerprint")
+    own["data.fingerprint"] = None if fingerprint is None else short(str(fingerprint))
     return Run(
         name=str(folder),
         folder=folder,
@@ -157,6 +155,16 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _trained(evaluated: Path) -> Path | None:
     """The training run that what was evaluated is, or was exported into; None where it is not there."""
     return next((folder for folder in (evaluated, evaluated.parent) if is_run(folder)), None)
+
+
+def _of_evaluation(own: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
+    """What an evaluation adds to the setting of its run: the checkpoint, and how its data are not the run's."""
+    data = {
+        key: value for key, value in own.items() if key.startswith("data.") and key.split(".")[1] not in TRAINING_DATA
+    }
+    others = {key: value for key, value in data.items() if key not in trained or trained[key] != value}
+    checkpoint = {key: own[key] for key in ("run.checkpoint",) if key in own}
+    return {f"{EVALUATION}.{key}": value for key, value in {**checkpoint, **others}.items()}
 
 
 def _exported_range(folder: Path) -> list[float] | None:
