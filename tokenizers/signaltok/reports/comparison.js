@@ -266,14 +266,13 @@
     });
     const redraw = () => draw(place, selects.map((select) => select.value));
     selects.forEach((select) => select.addEventListener("change", redraw));
-    let last = 0;
-    new ResizeObserver(() => {
-      if (place.clientWidth !== last) {
-        last = place.clientWidth;
-        redraw();
-      }
-    }).observe(place);
     redraw();
+    let last = place.clientWidth;
+    new ResizeObserver(() => {
+      if (place.clientWidth === last) return;
+      last = place.clientWidth;
+      requestAnimationFrame(redraw); // not at once: drawing changes the size of what is observed
+    }).observe(place);
   }
 
   document.querySelectorAll(".mark").forEach((place) => sample(place, Number(place.dataset.setting), false));
