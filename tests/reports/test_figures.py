@@ -1,7 +1,7 @@
 import pytest
 
 from signaltok.metrics.codes import summarize_counts
-from signaltok.reports.figures import RUN, columns, summary_table
+from signaltok.reports.figures import RUN, columns, figure, in_order, summary_table
 
 
 def named(summary):
@@ -64,3 +64,16 @@ def test_splits_are_those_there_are():
 def test_what_is_not_finite_is_shown_as_it_is():
     rows = named({"test/psnr": float("inf"), "val/psnr": float("nan")})
     assert rows["PSNR"].cells == {"test": "inf", "val": "nan"}
+
+
+def test_a_figure_by_its_key():
+    assert (figure("val/usage_2").label, figure("val/usage_2").text(0.5)) == ("usage, level 2", "50.0")
+    assert figure("test/lpips").label == "lpips" and figure("train/seconds").unit == "s"
+    better = {key: figure(f"test/{key}").better for key in ("psnr", "bits_per_pixel", "dead", "tokens", "loss", "own")}
+    assert better == {"psnr": "more", "bits_per_pixel": "less", "dead": "less", "tokens": "", "loss": "less", "own": ""}
+
+
+def test_keys_stand_in_the_order_of_the_table():
+    keys = ["run/seconds", "val/psnr", "test/own", "test/usage_0", "test/usage", "test/psnr", "train/loss", "test/psnr"]
+    assert in_order(keys) == ["test/psnr", "test/usage", "test/own", "val/psnr", "run/seconds"]
+    assert in_order(["test/usage_1", "test/usage_0", "test/usage"]) == ["test/usage", "test/usage_0", "test/usage_1"]

@@ -64,14 +64,9 @@ def compare(a: Any, b: Any, path: str) -> list[str]:
         if len(a) != len(b):
             return [f"{path}: {len(a)} and {len(b)} entries"]
         return [x for n, (c, d) in enumerate(zip(a, b, strict=True)) for x in compare(c, d, f"{path}[{n}]")]
-    same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-    return (
-        []
-        if same
-        else [
-            f"{path}: {a if not isinstance(a, torch.Tensor) else 'tensor'} and {b if not isinstance(b, torch.Tensor) else 'tensor'}"
-        ]
-    )  # noqa: E501
+    if isinstance(a, torch.Tensor):
+        return [] if torch.equal(a, b) else [f"{path}: the tensors differ"]
+    return [] if a == b else [f"{path}: {a} and {b}"]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

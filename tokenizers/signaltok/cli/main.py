@@ -13,6 +13,8 @@ COMMANDS = {
     "tokenize": "turn a folder of pictures into a token store",
     "detokenize": "turn a token store back into pictures",
     "inspect": "show what a run, a tokenizer or a token store holds",
+    "compare": "one table, and one page, of many runs: settings, mean and spread over seeds",
+    "rerun": "repeat a run from its stored config and hold the figures against the old ones",
 }
 
 

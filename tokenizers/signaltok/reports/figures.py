@@ -1,8 +1,8 @@
 """Figures of record: the one function that turns a summary into the numbers that every command shows."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 SPLITS = ("test", "val")
 RUN = "run"  # the column of what belongs to the whole run and to no split
@@ -20,11 +20,17 @@ class Row:
 
 
 @dataclass(frozen=True)
-class _Figure:
+class Figure:
+    """What a figure is: label, unit (may be empty), meaning, the text of a value, and which values are better.
+
+    better: "more", "less", or empty where neither is.
+    """
+
     label: str
     unit: str
     meaning: str
     text: Callable[[float], str]
+    better: str
 
 
 def _decimals(digits: int, factor: float = 1.0) -> Callable[[float], str]:
@@ -32,21 +38,23 @@ def _decimals(digits: int, factor: float = 1.0) -> Callable[[float], str]:
 
 
 _FIGURES = {
-    "psnr": _Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2)),
-    "ssim": _Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4)),
-    "bits_per_pixel": _Figure("bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4)),
-    "entropy_bits_per_pixel": _Figure(
-        "entropy bits per pixel", "bit", "tokens × entropy of the code histogram, by pixel", _decimals(4)
+    "psnr": Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2), "more"),
+    "ssim": Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4), "more"),
+    "bits_per_pixel": Figure(
+        "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),
-    "usage": _Figure("usage", "%", "share of the codes hit over the whole split", _decimals(1, 100)),
-    "perplexity": _Figure("perplexity", "codes", "2 to the entropy of the code histogram", _decimals(1)),
-    "entropy": _Figure("entropy", "bit", "a token, of the code histogram", _decimals(3)),
-    "dead": _Figure("dead codes", "codes", "never hit on the split", _decimals(0)),
-    "tokens": _Figure("tokens seen", "tokens", "counted over the split", _decimals(0)),
+    "entropy_bits_per_pixel": Figure(
+        "entropy bits per pixel", "bit", "tokens × entropy of the code histogram, by pixel", _decimals(4), "less"
+    ),
+    "usage": Figure("usage", "%", "share of the codes hit over the whole split", _decimals(1, 100), "more"),
+    "perplexity": Figure("perplexity", "codes", "2 to the entropy of the code histogram", _decimals(1), "more"),
+    "entropy": Figure("entropy", "bit", "a token, of the code histogram", _decimals(3), "more"),
+    "dead": Figure("dead codes", "codes", "never hit on the split", _decimals(0), "less"),
+    "tokens": Figure("tokens seen", "tokens", "counted over the split", _decimals(0), ""),
 }  # fmt: skip
 _TIMES = {
-    "train/seconds": _Figure("training time", "s", "training steps alone", _decimals(1)),
-    "run/seconds": _Figure("run time", "s", "the whole run, evaluation included", _decimals(1)),
+    "train/seconds": Figure("training time", "s", "training steps alone", _decimals(1), "less"),
+    "run/seconds": Figure("run time", "s", "the whole run, evaluation included", _decimals(1), "less"),
 }
 _MINIMUM = {"usage", "perplexity"}  # of a stack: the least of its levels
 
@@ -65,12 +73,42 @@ def summary_table(summary: dict[str, float]) -> list[Row]:
     if several:
         rows += [_row_of_level(name, summary, splits) for name in levels]
     for name in sorted(names - set(_FIGURES) - set(levels)):
-        own = _Figure(name.replace("_", " "), "", "", lambda value: f"{value:.4g}")
-        rows.append(_row(name, own, several, summary, splits))
+        rows.append(_row(name, _own(name), several, summary, splits))
     for key, figure in _TIMES.items():
         if key in summary:
             rows.append(Row(figure.label, figure.unit, figure.meaning, {RUN: figure.text(summary[key])}))
     return rows
+
+
+def figure(key: str) -> Figure:
+    """What the figure of a summary's key (`test/psnr`, `val/usage_1`, `train/seconds`) is."""
+    if key in _TIMES:
+        return _TIMES[key]
+    name = key.split("/", 1)[-1]
+    if name in _FIGURES:
+        return _FIGURES[name]
+    level = _level(name)
+    if level is None:
+        return _own(name)
+    base = _FIGURES[name.rsplit("_", 1)[0]]
+    return replace(base, label=f"{base.label}, level {level}", meaning="")
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Those keys of summaries that are figures, in the order in which they are shown everywhere, each once.
+
+    Split by split. Where all the codes have one level, its own figures say nothing new and are left out.
+    """
+    known = set(keys)
+    ordered = []
+    for split in SPLITS:
+        names = {key.removeprefix(f"{split}/") for key in known if key.startswith(f"{split}/")}
+        levels = {name for name in names if _level(name) is not None}
+        ordered += [f"{split}/{name}" for name in _FIGURES if name in names]
+        ordered += [f"{split}/{name}" for name in sorted(names - set(_FIGURES) - levels)]
+        if "usage_1" in names:
+            ordered += [f"{split}/{name}" for name in sorted(levels, key=lambda name: (_order(name), name))]
+    return ordered + [key for key in _TIMES if key in known]
 
 
 def columns(summary: dict[str, float]) -> list[str]:
@@ -78,7 +116,12 @@ def columns(summary: dict[str, float]) -> list[str]:
     return [split for split in SPLITS if any(key.startswith(f"{split}/") for key in summary)]
 
 
-def _row(name: str, figure: _Figure, several: bool, summary: dict[str, float], splits: list[str]) -> Row:
+def _own(name: str) -> Figure:
+    """A figure that this file does not know: a metric of the user's own, or a loss."""
+    return Figure(name.replace("_", " "), "", "", lambda value: f"{value:.4g}", "less" if name == "loss" else "")
+
+
+def _row(name: str, figure: Figure, several: bool, summary: dict[str, float], splits: list[str]) -> Row:
     meaning = figure.meaning
     if several and name in _MINIMUM:
         meaning += "; the least of the levels"
@@ -93,7 +136,7 @@ def _row_of_level(name: str, summary: dict[str, float], splits: list[str]) -> Ro
     )
 
 
-def _cells(name: str, figure: _Figure, summary: dict[str, float], splits: list[str]) -> dict[str, str]:
+def _cells(name: str, figure: Figure, summary: dict[str, float], splits: list[str]) -> dict[str, str]:
     found = {split: summary[f"{split}/{name}"] for split in splits if f"{split}/{name}" in summary}
     return {split: figure.text(float(value)) for split, value in found.items()}
 

@@ -52,8 +52,10 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
     return None if name is None else values[name]
 
 
-def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -> dict[str, float]:
-    """Everything after the checks; the figures of the summary."""
+def run(
+    settings: dict[str, Any], *, command: list[str], overrides: list[str], repeats: str | None = None
+) -> dict[str, float]:
+    """Everything after the checks; the figures of the summary. repeats: the folder of the run that this one repeats."""
     started = time.perf_counter()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its advice; importing it sets INFO
     folder = Path(settings["paths"]["output_dir"])
@@ -68,7 +70,7 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
     module = build_module(settings, tokenizer, run_data)
     trainer, clock = build_trainer(settings)
     if trainer.is_global_zero:
-        _begin_folder(settings, folder, data, command=command, overrides=overrides)
+        _begin_folder(settings, folder, data, command=command, overrides=overrides, repeats=repeats)
     checkpoint = None if settings["run"]["resume"] is None else last_checkpoint(folder)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     trainer.fit(module, datamodule=run_data, ckpt_path=checkpoint, weights_only=True)
@@ -100,10 +102,15 @@ def resumed_settings(folder: Path, overrides: list[str]) -> dict[str, Any]:
             f"run.init_from={folder}"
         )
     last_checkpoint(folder)
-    settings = stored(folder)
-    settings = moved(settings, settings["paths"]["output_dir"], str(folder.resolve()))
+    settings = settings_at(folder, folder.resolve())
     settings["run"] = {**settings["run"], "resume": str(folder.resolve())}
     return settings
+
+
+def settings_at(folder: Path, place: Path) -> dict[str, Any]:
+    """The stored settings of a run with everything of its folder at another place."""
+    settings = stored(folder)
+    return moved(settings, settings["paths"]["output_dir"], str(place))
 
 
 def check_run(settings: dict[str, Any], known: list[str]) -> None:
@@ -128,7 +135,13 @@ def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
 
 
 def _begin_folder(
-    settings: dict[str, Any], folder: Path, data: ImageData, *, command: list[str], overrides: list[str]
+    settings: dict[str, Any],
+    folder: Path,
+    data: ImageData,
+    *,
+    command: list[str],
+    overrides: list[str],
+    repeats: str | None,
 ) -> None:
     fingerprint = data.fingerprint()
     if settings["run"]["resume"] is None:
@@ -139,6 +152,8 @@ def _begin_folder(
             data={**data.describe(), "fingerprint": fingerprint},
             config_hash=config_hash(settings),
         )
+        if repeats is not None:
+            provenance["repeats"] = repeats
         run_folder.open_new(folder, settings, overrides, provenance, changes())
     else:
         for place in (folder, folder / run_folder.CHECKPOINTS):
