@@ -37,13 +37,20 @@ class Interruption(Callback):
         self._started = time.monotonic()
         self._before: dict[signal.Signals, Any] = {}
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Listen, before Lightning does."""
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen in the place of Lightning, which would end the run without a checkpoint."""
         self._started = time.monotonic()
         self._before = {number: signal.signal(number, self._note) for number in self.signals}
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Listen no more."""
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Listen no more: Lightning tears no callback down after an error."""
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
