@@ -164,7 +164,7 @@ def test_a_checkpoint_that_does_not_read_as_written_is_not_kept(tmp_path, monkey
     plugin.save_checkpoint({"step": 1}, path)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda self: b"something else")
-        with pytest.raises(OSError, match="could not write .*does not read as it was written"):
+        with pytest.raises(OSError, match=r"could not write .*does not read as it was written"):
             plugin.save_checkpoint({"step": 2}, path)
     with pytest.raises(ValueError, match="more than plain data"):
         plugin.save_checkpoint({"step": Path("a")}, path)

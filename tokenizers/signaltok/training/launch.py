@@ -25,7 +25,7 @@ def _agreed(time: str) -> str:
     """The first process's time, through the store that torchrun keeps for its processes."""
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         raise ValueError(
-            "torchrun keeps no store here, so the processes cannot agree on a folder; give hydra.run.dir=…"
+            "torchrun keeps no store here, so the processes cannot agree on a folder; give hydra.run.dir=FOLDER"
         )
     # Here, as a single process needs no torch to name its folder.
     from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]

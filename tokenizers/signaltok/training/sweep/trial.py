@@ -48,7 +48,7 @@ def run_trial(config: DictConfig) -> float | None:
         _train(folder, list(hydra.overrides.task), identity, beside_others="basic" not in hydra.launcher._target_)
     elif complete.resolve() != folder.resolve():
         sys.stderr.write(f"trial {hydra.job.num} is complete already: {complete}\n")
-        _link(folder, complete)
+        link(folder, complete)
     return None if name is None else figure(folder, name)
 
 
@@ -80,7 +80,7 @@ def _broken_off(folder: Path, identity: str) -> bool:
     return True
 
 
-def _link(folder: Path, complete: Path) -> None:
+def link(folder: Path, complete: Path) -> None:
     """Show a complete run under this trial's number."""
     folder.rmdir()  # Hydra has made it
     folder.symlink_to(os.path.relpath(complete.resolve(), folder.parent.resolve()))

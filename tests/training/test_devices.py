@@ -1,0 +1,105 @@
+"""Runs over several processes. What needs a cluster or several GPUs is composed here, and not run."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from killing import compare
+from pytorch_lightning.strategies import FSDPStrategy
+from tiny_runs import CONV, QUANTIZERS, ROOT, TINY
+from torch.distributed import TCPStore
+
+from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.layers.transformer import TransformerBlock
+from signaltok.training.config.build import build
+from signaltok.training.launch import started
+
+
+def test_processes_of_torchrun_agree_on_a_folder(monkeypatch):
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        "TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "RANK": "0",
+    }  # fmt: skip
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    first = started()
+    time.sleep(1.1)  # names have seconds
+    monkeypatch.setenv("RANK", "1")
+    assert started() == first
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "False")
+    with pytest.raises(ValueError, match=r"give hydra\.run\.dir=FOLDER"):
+        started()
+
+
+def test_processes_of_a_cluster_s_job_share_its_folder(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    assert started() != "slurm-77"
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert started() == "slurm-77"
+
+
+def test_sharded_training_wraps_transformer_blocks():
+    strategy = build({"_target_": "signaltok.training.sharding.fully_sharded"})
+    assert isinstance(strategy, FSDPStrategy) and strategy._state_dict_type == "full"
+    policy = strategy.kwargs["auto_wrap_policy"]
+    block, other = TransformerBlock(width=8, heads=2), torch.nn.Linear(2, 2)
+    assert policy(block, recurse=False, nonwrapped_numel=1) and not policy(other, recurse=False, nonwrapped_numel=1)
+
+
+def command(folder: Path, *overrides: str) -> list[str]:
+    return [
+        sys.executable, str(ROOT / "train.py"), *TINY, *CONV, *QUANTIZERS["vq"], "trainer.max_steps=40",
+        "trainer.val_check_interval=10", "callbacks.model_checkpoint.every_n_train_steps=5", "run.limit_eval_batches=3",
+        "optimization.autocast=null", f"hydra.run.dir={folder}", f"paths.log_dir={folder.parent}", *overrides,
+    ]  # fmt: skip
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains_and_go_on_after_a_kill(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tokenizers"), "OMP_NUM_THREADS": "1"}
+    one, two, torchrun, broken = (tmp_path / name for name in ("one", "two", "torchrun", "broken"))
+    subprocess.run(command(one, "data.batch_size=4"), env=environment, check=True)
+    subprocess.run(command(two, "trainer=ddp_sim", "data.batch_size=2"), env=environment, check=True)
+    for a, b in zip(rows(one), rows(two), strict=True):
+        assert a.keys() == b.keys() and a["step"] == b["step"]
+        assert float(a["train/loss"]) == pytest.approx(float(b["train/loss"]), rel=1e-3)
+    figures = [json.loads((run / "summary.json").read_text()) for run in (one, two)]
+    assert figures[0]["test/tokens"] == figures[1]["test/tokens"] and "test/psnr" in figures[1]
+    assert figures[0]["test/psnr"] == pytest.approx(figures[1]["test/psnr"], abs=0.02)
+
+    starter = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    again = command(torchrun, "trainer=ddp_sim", "data.batch_size=2")
+    subprocess.run([*starter, *again[1:]], env=environment, check=True)
+    last = [read_checkpoint(run / "checkpoints/last.ckpt") for run in (two, torchrun)]
+    assert compare(last[0]["current_model_state"], last[1]["current_model_state"], "state") == []
+
+    process = subprocess.Popen(
+        command(broken, "trainer=ddp_sim", "data.batch_size=2"), env=environment, start_new_session=True
+    )
+    limit = time.monotonic() + 120
+    while not (broken / "checkpoints/last.ckpt").is_file():
+        assert process.poll() is None and time.monotonic() < limit, "no checkpoint came"
+        time.sleep(0.01)
+    time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (broken / "summary.json").exists(), "the run was over before the kill"
+    subprocess.run([sys.executable, str(ROOT / "train.py"), f"run.resume={broken}"], env=environment, check=True)
+    last = [read_checkpoint(run / "checkpoints/last.ckpt") for run in (two, broken)]
+    for key in ("state_dict", "current_model_state", "optimizer_states", "batches_seen", "random_state"):
+        assert compare(last[0][key], last[1][key], key) == []
+    assert rows(two) == rows(broken)
