@@ -1,39 +1,60 @@
-"""Law 7: two data-parallel processes hold bit-equal codebooks, from the statistics of the concatenated batch."""
+"""Law 7: two data-parallel processes compute what one process computes on the concatenated batch.
 
-import subprocess
-import sys
+In float64, where what remains is the order of additions: losses and state to 1e-9 over 20 steps, and the two
+processes' states equal to the bit.
+"""
+
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
-from table import QUANTIZERS
-from two_processes import train
+from two_processes import BUILDS, TOLERANCE, differences, run_both, train
 
-DRAWS = {"library revival", "rvq dropout"}  # random draws differ with the number of processes, so only equality holds
+from signaltok.quantizers import library_processes
+from signaltok.quantizers.codebook import update
+
+REVIVES = [
+    "vq revival",
+    "vq more codes than rows",
+    "vq gradient revival",
+    "vq cosine revival",
+    "rvq revival dropout",
+    "rvq of library dropout",
+    "library revival",
+    "library cosine",
+    "library heads",
+    "library more codes than rows",
+]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("two")
-    command = [sys.executable, str(Path(__file__).with_name("two_processes.py"))]
-    processes = [
-        subprocess.Popen([*command, str(rank), str(out)], stderr=subprocess.PIPE, text=True) for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
+    run_both(out)
     return out
 
 
-@pytest.mark.parametrize("name", QUANTIZERS)
-def test_law_7_codebooks_are_equal_on_both_processes(folder: Path, name: str) -> None:
-    one, other = (load_file(folder / f"{name}-{rank}.safetensors") for rank in range(2))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(value, other[key]) for key, value in one.items())
+@pytest.mark.parametrize("name", BUILDS)
+def test_law_7_two_processes_learn_what_one_learns_from_the_whole_batch(folder: Path, name: str) -> None:
+    losses, state, equal = differences(name, folder)
+    assert equal, "the processes hold different states"
+    assert losses <= TOLERANCE and state <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", sorted(set(QUANTIZERS) - DRAWS))
-def test_law_7_they_learn_what_one_process_learns_from_the_whole_batch(folder: Path, name: str) -> None:
-    state = load_file(folder / f"{name}-0.safetensors")
-    for key, value in train(name, 0, 1).items():
-        assert torch.allclose(state[key].float(), value.float(), atol=1e-5), key
+@pytest.mark.parametrize("name", REVIVES)
+def test_codes_are_revived_in_the_rows_that_are_to_show_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    revived = []
+    for home, attribute in [
+        (update._AverageTable, "replace"),
+        (update._GradientTable, "replace"),
+        (library_processes, "_replace"),
+    ]:
+        original = getattr(home, attribute)
+
+        def spy(*arguments: Any, original: Any = original) -> None:
+            revived.append(arguments)
+            original(*arguments)
+
+        monkeypatch.setattr(home, attribute, spy)
+    train(name, 0, 1)
+    assert revived
