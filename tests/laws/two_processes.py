@@ -21,7 +21,7 @@ from signaltok.objectives.pixel import AbsoluteError, SquaredError
 from signaltok.objectives.structural import StructuralDissimilarity
 from signaltok.parts import Quantizer
 from signaltok.quantizers.codebook.estimator import Rotation
-from signaltok.quantizers.codebook.initialization import KMeans
+from signaltok.quantizers.codebook.initialization import KMeans, Uniform
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
@@ -48,7 +48,8 @@ MORE: dict[str, Callable[[], Quantizer]] = {
     "vq cosine revival": vector(metric="cosine", codebook_dim=3, estimator=Rotation(), revival=revival()),
     "rvq revival dropout": residual(vector(initialization=KMeans(iterations=2), revival=revival()), dropout=0.5),
     "rvq gradient dropout": residual(vector(update=Gradient(decay=0.9)), dropout=1.0),
-    "rvq nested dropout": residual(residual(vector(), dropout=0.5), dropout=0.5),
+    # Uniform, because a code that is a row leaves rounding alone to the level after it, and codes of that size are ties.
+    "rvq nested dropout": residual(residual(vector(initialization=Uniform()), dropout=0.5), dropout=0.5),
     "rvq of fsq dropout": residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[3, 3, 3, 3]), dropout=0.5),
     "rvq of library dropout": residual(
         library("VectorQuantize", codebook_size=16, kmeans_init=True, threshold_ema_dead_code=2), dropout=1.0

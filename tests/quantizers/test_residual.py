@@ -10,7 +10,7 @@ from signaltok.data.read_image import read_image
 from signaltok.parts import Quantizer
 from signaltok.quantizers import residual
 from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import KMeans
+from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
@@ -174,12 +174,20 @@ def test_items_of_a_process_get_their_slice_of_the_draws_for_all(monkeypatch: py
         assert part is not None and torch.equal(part, active[own])
 
 
-def test_nested_levels_drop_out_apart_from_each_other() -> None:
-    quantizer = build(build(dropout=0.5), num_codebooks=3)
-    seeds = [int(part.draws.seed) for part in quantizer.levels]
-    assert len(set(seeds)) == 3
-    active = quantizer(torch.randn(64, 4, 5)).active
-    assert active is None, "only the inner stacks drop out"
+def test_levels_draw_apart_from_each_other_for_any_nesting() -> None:
+    quantizer = build(build(dropout=0.5), num_codebooks=4, dropout=0.5)
+    state = quantizer.state_dict()
+    seeds = [int(value) for name, value in state.items() if name.endswith(".seed") and "draws" not in name]
+    assert len(seeds) == len(set(seeds)) == 12
+    seeds = [int(value) for name, value in state.items() if name.endswith("draws.seed")]
+    assert len(seeds) == len(set(seeds)) == 5
+
+
+def test_every_level_starts_from_rows_of_its_own() -> None:
+    quantizer = build(level(initialization=DataSample()))
+    quantizer(torch.randn(4, 4, 50))
+    for vectors in quantizer.code_vectors():
+        assert len(vectors.searched.unique(dim=0)) >= 14, "a level of zeros has one"
 
 
 def test_without_dropout_there_is_no_state_of_draws() -> None:

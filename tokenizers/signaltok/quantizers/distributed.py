@@ -38,6 +38,17 @@ def seeded(seed: Tensor, step: Tensor) -> torch.Generator:
     return generator
 
 
+def draw_apart(copied: nn.Module, number: int) -> None:
+    """Give the number-th of several copies of a module seeds of its own, for any nesting of copies.
+
+    With equal seeds every level of a residual stack would start from the same rows of the first batch, of which the
+    level before has left exactly nothing: all its codes would be zero.
+    """
+    for name, buffer in copied.named_buffers():
+        if name.rpartition(".")[2] == "seed":
+            buffer.mul_(1_009).add_(number).remainder_(2**31)
+
+
 class Draws(nn.Module):
     """Random numbers of a training forward, the same on every process and after a resume.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
-from signaltok.quantizers.distributed import Draws, rows_of_group
+from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
 from signaltok.types.quantized import Quantized
 
 
@@ -44,8 +44,7 @@ class ResidualQuantizer(Quantizer):
         self.project_out = nn.Linear(self.inner_dim, latent_dim) if projected else nn.Identity()
         self.levels = nn.ModuleList(copy.deepcopy(level) for _ in range(num_codebooks))
         for number, copied in enumerate(self.levels):
-            for draws in (child for child in copied.modules() if isinstance(child, Draws)):
-                draws.seed += number  # levels that drop out within draw apart from each other
+            draw_apart(copied, number)
         self.draws = Draws() if dropout > 0 else None
 
     def _quantizers(self) -> list[Quantizer]:
