@@ -14,14 +14,14 @@ sys.path[:0] = [str(ROOT / "tokenizers"), str(ROOT / "tests" / "laws")]
 
 
 def main(part: str) -> None:
-    from two_processes import BUILDS, STEPS, differences, run_both
+    from two_processes import NAMES, STEPS, differences, run_both
 
     torch.set_num_threads(1)
     print(f"{STEPS} steps, two processes against one\n\n| quantizer | loss | state | processes bit-equal |")
     print("| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         run_both(Path(folder))
-        for name in (name for name in BUILDS if part in name):
+        for name in (name for name in NAMES if part in name):
             loss, state, equal = differences(name, Path(folder))
             print(f"| {name} | {loss:.1e} | {state:.1e} | {'yes' if equal else 'NO'} |", flush=True)
 
