@@ -4,14 +4,17 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import signaltok
 from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build, describe
+from signaltok.artifact.read import fill
 from signaltok.artifact.write import write_tokenizer
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.tokenizer import Tokenizer
 
 
@@ -47,6 +50,31 @@ def test_description_survives_json_and_builds_the_same_part():
     rebuilt.load_state_dict(tokenizer.state_dict())
     signal = torch.rand(1, 3, 30, 21) * 2 - 1
     assert torch.equal(rebuilt.eval().encode(signal).levels[0], tokenizer.encode(signal).levels[0])
+
+
+def test_state_that_only_training_reads_is_not_exported_and_may_be_missing(tmp_path):
+    level = FiniteScalarQuantizer(latent_dim=4, levels=[3, 3, 3, 3])
+    tokenizer = tiny()
+    tokenizer = Tokenizer(
+        encoder=tokenizer.encoder,
+        quantizer=ResidualQuantizer(latent_dim=4, num_codebooks=2, level=level, dropout=0.5),
+        decoder=tokenizer.decoder,
+        value_range=(-1.0, 1.0),
+        block=64,
+    ).eval()
+    state = tokenizer.state_dict()
+    assert {"quantizer.draws.seed", "quantizer.draws.steps"} <= state.keys()
+    exported = tokenizer.save(tmp_path / "tokenizer")
+    assert load_file(exported / "model.safetensors").keys() == {name for name in state if "draws" not in name}
+    loaded, signal = signaltok.load(exported), torch.rand(1, 3, 20, 28) * 2 - 1
+    for one, other in zip(loaded.encode(signal).levels, tokenizer.encode(signal).levels, strict=True):
+        assert torch.equal(one, other)
+    kept = torch.tensor(7)
+    loaded.quantizer.draws.steps.copy_(kept)
+    fill(loaded, {name: value for name, value in state.items() if "draws" not in name}, tmp_path)
+    assert loaded.quantizer.draws.steps == kept
+    with pytest.raises(ValueError, match="no encoder"):
+        fill(loaded, {name: value for name, value in state.items() if "encoder" not in name}, tmp_path)
 
 
 def test_loaded_tokenizer_gives_the_same_codes_and_pixels(folder):

@@ -32,11 +32,19 @@ def _photos(**changes: Any) -> FolderData:
 
 
 def test_the_eval_loader_goes_over_all_tiles_once() -> None:
-    batches = list(_photos().eval_loader("test"))
+    batches = list(_photos().eval_loader("test", rank=0, world=1))
     assert [len(batch.keys) for batch in batches] == [300, 300, 115]
     assert batches[2].signal.shape == (115, 3, 64, 64)
     assert len({key for batch in batches for key in batch.keys}) == 715
     check_range(batches[0], FolderData.value_range)
+
+
+@pytest.mark.parametrize("world", [2, 3, 8])
+def test_shares_of_the_eval_loader_are_the_batches_of_one_process(world: int) -> None:
+    data = _photos(evaluation="centre", eval_batch_size=2)
+    whole = [batch.keys for batch in data.eval_loader("test", rank=0, world=1)]
+    shares = [[batch.keys for batch in data.eval_loader("test", rank=rank, world=world)] for rank in range(world)]
+    assert len(whole) == 7 and shares == [whole[rank::world] for rank in range(world)]
 
 
 def test_the_train_loader_resumes_exactly() -> None:
@@ -61,7 +69,7 @@ def test_the_loaders_take_nothing_from_the_random_state() -> None:
     torch.manual_seed(1)
     data = _photos()
     next(iter(data.train_loader(seed=0, max_steps=2, start_batch=0, rank=0, world=1)))
-    next(iter(data.eval_loader("val")))
+    next(iter(data.eval_loader("val", rank=0, world=1)))
     assert torch.equal(torch.rand(3), undisturbed)
 
 

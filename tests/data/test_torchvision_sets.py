@@ -31,7 +31,7 @@ def test_fashion_mnist_is_repeated_to_three_channels(tmp_path: Path) -> None:
     data = ImageData(
         source=source, size=28, augmentation=None, evaluation="tiles", batch_size=4, eval_batch_size=4, num_workers=0
     )
-    assert [batch.signal.shape[0] for batch in data.eval_loader("test")] == [4, 3]
+    assert [batch.signal.shape[0] for batch in data.eval_loader("test", rank=0, world=1)] == [4, 3]
 
 
 def test_cifar10_keeps_its_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,9 @@ def test_imagenet_tests_on_its_validation_set(tmp_path: Path) -> None:
     data = ImageData(
         source=source, size=16, augmentation=None, evaluation="centre", batch_size=2, eval_batch_size=2, num_workers=0
     )
-    assert [batch.keys for batch in data.eval_loader("test")][1] == ("val/n01440764/val_2.JPEG#y=0,x=8",)
+    assert [batch.keys for batch in data.eval_loader("test", rank=0, world=1)][1] == (
+        "val/n01440764/val_2.JPEG#y=0,x=8",
+    )
     with pytest.raises(ValueError, match=r"data\.resize=16 .* crops of 17 x 17"):
         source.check_size(source.keys("train"), 17)
 

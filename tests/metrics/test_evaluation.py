@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_tokenizer import batches, tokenizer
+from two_processes_count import figures
 
 from signaltok.metrics.codes import summarize_counts
 from signaltok.metrics.distortion import PeakSignalToNoiseRatio, StructuralSimilarity, psnr, ssim
@@ -105,13 +107,19 @@ def test_nothing_to_evaluate_and_names_taken_twice_are_errors():
 
 def test_two_processes_give_the_values_of_the_whole_split(tmp_path):
     command = [sys.executable, str(Path(__file__).with_name("two_processes_count.py"))]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "tokenizers")}
     processes = [
-        subprocess.Popen([*command, str(rank), str(tmp_path)], stderr=subprocess.PIPE, text=True) for rank in range(2)
+        subprocess.Popen([*command, str(rank), str(tmp_path)], stderr=subprocess.PIPE, text=True, env=environment)
+        for rank in range(2)
     ]
     errors = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
-    whole = evaluate(tokenizer(), batches(), metrics={"psnr": PeakSignalToNoiseRatio()})
+    whole = figures(0, 1)
     one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
-    assert one == other
-    assert one["values"] == pytest.approx(whole.values, rel=1e-12)
-    assert one["counts"] == [level.tolist() for level in whole.counts]
+    for name, alone in whole.items():
+        assert one[name]["values"] == other[name]["values"] == pytest.approx(alone["values"], rel=1e-12), name
+        assert one[name]["counts"] == other[name]["counts"] == alone["counts"], name
+    assert other["one batch"]["pictures"] is None, "the second process had nothing, or the test shows little"
+    assert "nothing to evaluate" in whole["no items"]["counts"][0]
+    first, second = ({*found["photographs"]["pictures"]} for found in (one, other))
+    assert len(first) == 7 and len(second) == 6 and not first & second

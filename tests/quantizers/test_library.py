@@ -1,3 +1,4 @@
+import copy
 import inspect
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import yaml
 from torch import nn
 
 from signaltok.quantizers.library import REFUSED, SETTLED, LibraryQuantizer
+from signaltok.quantizers.library_processes import codebooks
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DIM = 8
@@ -146,6 +148,61 @@ def test_dropped_levels_are_a_mask_and_never_a_code(name: str) -> None:
         assert all(level.min() >= 0 for level in learned.codes)
         active.append(learned.active)
     assert not torch.stack(active).all() and torch.stack(active)[..., 0].all()
+
+
+def test_draws_come_from_the_module_s_own_state_and_nothing_is_left_on_the_library() -> None:
+    options = VECTOR | {
+        "kmeans_init": True,
+        "threshold_ema_dead_code": 2,
+        "num_quantizers": 3,
+        "quantize_dropout": True,
+    }
+    torch.manual_seed(0)
+    whole = LibraryQuantizer(latent_dim=DIM, name="ResidualVQ", options=options).train()
+    attributes = [set(vars(book)) for book in codebooks(whole.module)]
+    whole(latent())
+    assert [set(vars(book)) for book in codebooks(whole.module)] == attributes
+    resumed = copy.deepcopy(whole)
+    for step in range(1, 4):
+        one = whole(latent(step))
+        torch.rand(step)
+        other = resumed(latent(step))
+        assert torch.equal(one.z_q, other.z_q) and torch.equal(one.active, other.active)
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_dead_codes_beyond_the_rows_of_a_batch_wait() -> None:
+    torch.manual_seed(0)
+    options = VECTOR | {"codebook_size": 64, "threshold_ema_dead_code": 2}
+    quantizer = LibraryQuantizer(latent_dim=DIM, name="VectorQuantize", options=options).train()
+    before = quantizer.module.codebook.clone()
+    z = latent()
+    quantizer(z)
+    rows = z.flatten(2).transpose(1, 2).flatten(0, 1)
+    started = (quantizer.module.codebook[:, None] == rows).all(2)
+    assert int(started.any(1).sum()) == 40 and started.any(0).all(), "each of the 40 rows once"
+    assert not torch.equal(before, quantizer.module.codebook)
+
+
+def test_a_batch_without_valid_positions_is_no_error_and_learns_nothing() -> None:
+    for name in ("VectorQuantize", "ResidualVQ", "FSQ", "SimVQ"):
+        torch.manual_seed(0)
+        quantizer = LibraryQuantizer(latent_dim=DIM, name=name, options=SUPPORTED[name]).train()
+        before = {key: value.clone() for key, value in quantizer.state_dict().items()}
+        learned = quantizer(latent().requires_grad_(), torch.zeros(2, 1, 4, 5, dtype=torch.bool))
+        assert not learned.z_q.any() and all(loss.item() == 0 for loss in learned.losses.values())
+        assert all(torch.equal(value, before[key]) for key, value in quantizer.state_dict().items())
+
+
+def test_float64_stays_float64() -> None:
+    torch.manual_seed(0)
+    options = VECTOR | {"threshold_ema_dead_code": 2, "kmeans_init": True}
+    quantizer = LibraryQuantizer(latent_dim=DIM, name="VectorQuantize", options=options).double().train()
+    z = latent().double()
+    assert quantizer(z).z_q.dtype == torch.float64
+    codes = quantizer(z).codes[0]
+    assert not torch.equal(quantizer.module.codebook, quantizer.module.codebook.float().double())
+    assert int(codes.max()) < 16
 
 
 def test_fewer_levels_decode_where_the_class_is_residual() -> None:

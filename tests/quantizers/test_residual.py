@@ -1,13 +1,16 @@
 """Residual quantization: what each level adds, and quantizer dropout."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from signaltok.data.read_image import read_image
 from signaltok.parts import Quantizer
+from signaltok.quantizers import residual
 from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import KMeans
+from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
@@ -136,6 +139,60 @@ def test_losses_are_finite_where_dropout_leaves_a_level_nothing(update) -> None:
         assert z.grad is not None and z.grad.isfinite().all()
         assert all(loss.isfinite() for loss in quantized.losses.values())
     assert empty
+
+
+def test_dropout_draws_depend_on_the_seed_and_the_step_alone() -> None:
+    z = torch.randn(32, 4, 5)
+
+    def actives(quantizer: ResidualQuantizer, steps: int) -> list[torch.Tensor]:
+        found = [quantizer(z).active for _ in range(steps)]
+        assert all(active is not None for active in found)
+        return found  # type: ignore[return-value]
+
+    torch.manual_seed(1)
+    whole = build(dropout=0.5)
+    first = actives(whole, 2)
+    state = {name: value.clone() for name, value in whole.state_dict().items()}
+    torch.rand(3)  # the global generator takes no part
+    rest = actives(whole, 2)
+    resumed = build(dropout=0.5)
+    resumed.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(rest, actives(resumed, 2), strict=True))
+    assert not torch.equal(first[0], first[1])
+
+
+def test_items_of_a_process_get_their_slice_of_the_draws_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    z = torch.randn(9, 4, 5)
+    torch.manual_seed(1)
+    whole = build(dropout=0.5)
+    shares = [copy.deepcopy(whole) for _ in range(2)]
+    active = whole(z).active
+    assert active is not None
+    for quantizer, own in zip(shares, (slice(0, 4), slice(4, 9)), strict=True):
+        monkeypatch.setattr(residual, "rows_of_group", lambda _, own=own: (9, own.start))
+        part = quantizer(z[own]).active
+        assert part is not None and torch.equal(part, active[own])
+
+
+def test_levels_draw_apart_from_each_other_for_any_nesting() -> None:
+    quantizer = build(build(dropout=0.5), num_codebooks=4, dropout=0.5)
+    state = quantizer.state_dict()
+    seeds = [int(value) for name, value in state.items() if name.endswith(".seed") and "draws" not in name]
+    assert len(seeds) == len(set(seeds)) == 12
+    seeds = [int(value) for name, value in state.items() if name.endswith("draws.seed")]
+    assert len(seeds) == len(set(seeds)) == 5
+
+
+def test_every_level_starts_from_rows_of_its_own() -> None:
+    quantizer = build(level(initialization=DataSample()))
+    quantizer(torch.randn(4, 4, 50))
+    for vectors in quantizer.code_vectors():
+        assert len(vectors.searched.unique(dim=0)) >= 14, "a level of zeros has one"
+
+
+def test_without_dropout_there_is_no_state_of_draws() -> None:
+    assert not any("draws" in name for name in build().state_dict())
+    assert {"draws.seed", "draws.steps"} <= build(dropout=0.1).state_dict().keys()
 
 
 def test_the_parts_of_a_projected_stack_add_up() -> None:

@@ -106,6 +106,14 @@ def test_reduced_precision_is_off_during_the_search_alone(precision: str, monkey
     assert set(seen) == {("highest", False)}
 
 
+@pytest.mark.parametrize("size", [ONE_STAGE, TWO_STAGES])
+def test_float64_rows_are_searched_in_float64(size: int) -> None:
+    # Neighbours' scores differ by 2^-41, which float32 cannot tell apart.
+    vectors = 1 + torch.arange(size, dtype=torch.float64)[:, None] * 2.0**-20
+    assert torch.equal(nearest(vectors, vectors), torch.arange(size))
+    assert not torch.equal(nearest(vectors.float(), vectors.float()), torch.arange(size))
+
+
 def test_no_rows_give_no_codes_and_rows_of_nan_give_valid_ones() -> None:
     vectors = draw(1, 3000, 4)
     assert nearest(torch.zeros(0, 4), vectors).shape == (0,)

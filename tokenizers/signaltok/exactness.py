@@ -1,9 +1,15 @@
-"""The arithmetic in which codes are computed: full float32, one algorithm for one shape."""
+"""The arithmetic in which codes and losses are computed: at least float32, one algorithm for one shape."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """x in float32; x itself where it is float64, so that a model in float64 is computed in it throughout."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 @contextmanager

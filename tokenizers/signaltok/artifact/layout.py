@@ -17,6 +17,9 @@ VOCABULARY = "vocab.json"
 CARD = "README.md"
 SAMPLES = "samples"
 MODALITIES = {1: "audio", 2: "image", 3: "video"}
+# How the names of tensors end that only training reads (quantizers.distributed.Draws): checkpoints hold them, exported
+# folders do not, and older checkpoints lack them.
+TRAINING_ONLY = ("draws.seed", "draws.steps")
 
 
 @runtime_checkable

@@ -50,9 +50,13 @@ def read_tensors(folder: Path, name: str, config: dict[str, Any]) -> dict[str, T
 
 
 def fill(module: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
-    """Load weights into a module, strictly. Raises ValueError naming the first tensors that do not fit."""
+    """Load weights into a module, strictly but for what only training reads, which may be missing and stays as it is.
+
+    Raises ValueError naming the first tensors that do not fit.
+    """
     own = module.state_dict()
-    missing, surplus = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    missing = [name for name in sorted(own.keys() - weights.keys()) if not name.endswith(layout.TRAINING_ONLY)]
+    surplus = sorted(weights.keys() - own.keys())
     shapes = [
         f"{name} has shape {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}"
         for name in sorted(own.keys() & weights.keys())
@@ -62,7 +66,7 @@ def fill(module: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise ValueError(f"{source} does not fit the tokenizer it describes: {'; '.join(problems[:3])}{more}")
-    module.load_state_dict(weights)
+    module.load_state_dict({**own, **weights})
 
 
 def load(folder: str | Path):

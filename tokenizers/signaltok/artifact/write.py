@@ -31,7 +31,11 @@ def write_tokenizer(
     """
     check_target(out)
     description = describe(tokenizer)
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tokenizer.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in tokenizer.state_dict().items()
+        if not name.endswith(layout.TRAINING_ONLY)
+    }
     modality = layout.MODALITIES[tokenizer.encoder.axes]
     sizes = tokenizer.quantizer.codebook_sizes
     with atomic_folder(out) as folder:

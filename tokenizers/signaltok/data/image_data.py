@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from signaltok.data.collate import collate
 from signaltok.data.crops import Augmentation, CentreCrops, RandomCrops, Tiles
-from signaltok.data.order import RunOrder
+from signaltok.data.order import EvaluationShare, RunOrder
 from signaltok.data.source import PictureSource
 from signaltok.data.split import SPLITS, Split, check_split
 from signaltok.types.batch import Batch
@@ -76,9 +76,11 @@ class ImageData:
         )
         return self._loader(self.train_set(seed), batch_sampler=order)
 
-    def eval_loader(self, split: Split) -> "DataLoader[Batch]":
-        """All crops of a split in their order; the last batch may be short."""
-        return self._loader(self.eval_set(split), batch_size=self.eval_batch_size, shuffle=False)
+    def eval_loader(self, split: Split, *, rank: int, world: int) -> "DataLoader[Batch]":
+        """A process's share of the crops of a split: every world-th batch, each crop once over all processes."""
+        crops = self.eval_set(split)
+        share = EvaluationShare(items=len(crops), batch_size=self.eval_batch_size, rank=rank, world=world)
+        return self._loader(crops, batch_sampler=share)
 
     def fingerprint(self) -> str:
         """A hash over the pictures, their names and the rule of the split; the word before the colon says over what."""

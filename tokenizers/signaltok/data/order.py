@@ -16,8 +16,7 @@ class RunOrder:
             raise ValueError(f"batch_size is {batch_size} and max_steps {max_steps}; both must be 1 or more")
         if not 0 <= start_batch <= max_steps:
             raise ValueError(f"start_batch is {start_batch}; it must lie in 0..{max_steps}, the steps of the run")
-        if not 0 <= rank < world:
-            raise ValueError(f"rank is {rank} of {world} processes; it must lie in 0..{world - 1}")
+        _check_rank(rank, world)
         self.batch_size = batch_size
         self.max_steps = max_steps
         self.start_batch = start_batch
@@ -31,3 +30,35 @@ class RunOrder:
         for batch in range(self.start_batch, self.max_steps):
             first = (batch * self.world + self.rank) * self.batch_size
             yield list(range(first, first + self.batch_size))
+
+
+class EvaluationShare:
+    """Batch sampler: the fixed items of a split in batches, of which process `rank` takes every `world`-th.
+
+    Over all processes every item comes exactly once, in the very batches of a single process; the last one may be
+    short, and a process has none where there are fewer batches than processes. Each share is spread over the split.
+    """
+
+    def __init__(self, *, items: int, batch_size: int, rank: int, world: int) -> None:
+        if batch_size < 1 or items < 0:
+            raise ValueError(f"batch_size is {batch_size}, at least 1, and items {items}, at least 0")
+        _check_rank(rank, world)
+        self.items = items
+        self.batch_size = batch_size
+        self.rank = rank
+        self.world = world
+
+    def __len__(self) -> int:
+        return len(self._starts())
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for first in self._starts():
+            yield list(range(first, min(first + self.batch_size, self.items)))
+
+    def _starts(self) -> range:
+        return range(self.rank * self.batch_size, self.items, self.world * self.batch_size)
+
+
+def _check_rank(rank: int, world: int) -> None:
+    if not 0 <= rank < world:
+        raise ValueError(f"rank is {rank} of {world} processes; it must lie in 0..{world - 1}")

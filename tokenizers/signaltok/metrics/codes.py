@@ -8,8 +8,9 @@ import math
 
 import torch
 from jaxtyping import Int64
-from torch import Tensor, distributed
+from torch import Tensor
 
+from signaltok.processes import sum_over_group
 from signaltok.types.token_stack import TokenStack, valid_mask
 
 
@@ -35,7 +36,7 @@ class CodeCounter:
 
     def counts(self) -> tuple[Int64[Tensor, "_"], ...]:
         """Occurrences of every code, a tensor a level, on the processor; summed over the processes of a group."""
-        return tuple(sum_over_processes(level) for level in self._counts)
+        return tuple(sum_over_group(level).cpu() for level in self._counts)
 
     def summary(self, signal_positions: int) -> dict[str, float]:
         """As summarize_counts, with the counts of all processes; signal_positions likewise of all."""
@@ -80,13 +81,3 @@ def entropy_bits(counts: Int64[Tensor, " K"]) -> float:
         return 0.0
     share = counts[counts > 0].double() / total
     return max(0.0, float(-(share * share.log2()).sum()))
-
-
-def sum_over_processes(values: Tensor) -> Tensor:
-    """The sum over the processes of a group, on the processor; the values themselves where there is no group."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return values.cpu()
-    device = torch.device("cuda", torch.cuda.current_device()) if distributed.get_backend() == "nccl" else "cpu"
-    total = values.to(device, copy=True)
-    distributed.all_reduce(total)
-    return total.cpu()

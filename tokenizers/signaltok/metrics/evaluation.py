@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from signaltok.metrics.codes import CodeCounter, sum_over_processes
+from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.selection import SpreadSelection
+from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
@@ -50,8 +51,9 @@ def evaluate(
     """Reconstruct every batch in eval mode and measure it.
 
     Each metric is the mean over items; codes are counted over the whole split. Where a process group exists, every
-    process must call this with its own part of the split and all get the same values; pictures are a process's own.
-    on_batch is told the number of items after each batch. Raises ValueError where there is no batch, or where
+    process must call this with its own part of the split, which may be empty, and all get the same values; pictures
+    are a process's own.
+    on_batch is told the number of items after each batch. Raises ValueError where no process has a batch, or where
     a metric and a number about codes have one name.
     """
     tally = _Tally(tokenizer, metrics)
@@ -102,10 +104,10 @@ class _Tally:
                     self.pictures.skip()
 
     def result(self) -> Evaluation:
-        items, positions = (int(n) for n in sum_over_processes(self.extent))
+        items, positions = (int(n) for n in sum_over_group(self.extent))
         if items == 0:
             raise ValueError("there is nothing to evaluate: the split gave no batch")
-        means = (sum_over_processes(self.totals) / items).tolist()
+        means = (sum_over_group(self.totals) / items).tolist()
         values = dict(zip(self.metrics, means, strict=True))
         if not self.strides:
             return Evaluation(values=values, counts=(), pictures=self._pictures())

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from signaltok.exactness import full_precision
 from signaltok.parts import Part, Quantizer, Term
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
@@ -44,7 +45,7 @@ class Objective(Part, nn.Module):
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """The weighted total, which carries the gradient, and each term's raw value, detached."""
         raw = {name: term(batch, reconstruction) for name, term in self.terms.items()}
-        total = torch.stack([self.weights[name] * value.float() for name, value in raw.items()]).sum()
+        total = torch.stack([self.weights[name] * full_precision(value) for name, value in raw.items()]).sum()
         return total, {name: value.detach() for name, value in raw.items()}
 
 

@@ -4,8 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from signaltok.exactness import full_precision
 from signaltok.layers.structural_similarity import WINDOW, structural_similarity
 from signaltok.parts import Quantizer, Term
+from signaltok.processes import part_of_group_mean
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
@@ -13,7 +15,8 @@ from signaltok.types.reconstruction import Reconstruction
 class StructuralDissimilarity(Term):
     """1 - SSIM, a mean over the valid extents of the pictures.
 
-    value_range: (low, high) of the signal; SSIM is defined for values that start at zero.
+    With several processes each gives its part of the mean over all of them. value_range: (low, high) of the signal;
+    SSIM is defined for values that start at zero.
     """
 
     def __init__(self, *, value_range: list[float]) -> None:
@@ -24,18 +27,19 @@ class StructuralDissimilarity(Term):
         """Every quantizer will do."""
 
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
-        """0 for equal pictures, in float32. Raises ValueError for pictures smaller than the window."""
+        """0 for equal pictures, at least in float32. Raises ValueError for pictures smaller than the window."""
         x, y = (self._unit(signal) for signal in (batch.signal, reconstruction.signal))
         if batch.lengths is None:
-            return 1 - self._similarity(x.flatten(0, 1), y.flatten(0, 1)).mean()
+            return part_of_group_mean(1 - self._similarity(x.flatten(0, 1), y.flatten(0, 1)).mean(), x.numel())
         cuts = [(slice(None), slice(height), slice(width)) for height, width in batch.lengths.tolist()]
         # A mean over positions, not over pictures: a larger picture counts for more, as in the other terms.
-        sizes = batch.lengths.prod(1).float()
+        sizes = batch.lengths.prod(1)
         each = [self._similarity(a[cut], b[cut]).mean() for a, b, cut in zip(x, y, cuts, strict=True)]
-        return 1 - (torch.stack(each) * sizes).sum() / sizes.sum()
+        mean = (torch.stack(each) * sizes).sum() / sizes.sum()
+        return part_of_group_mean(1 - mean, sizes.sum() * x.shape[1])
 
     def _unit(self, signal: Tensor) -> Tensor:
-        return (signal.float() - self.low) / (self.high - self.low)
+        return (full_precision(signal) - self.low) / (self.high - self.low)
 
     @staticmethod
     def _similarity(x: Float[Tensor, "n h w"], y: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:

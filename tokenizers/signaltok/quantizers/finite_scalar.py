@@ -33,6 +33,7 @@ class FiniteScalarQuantizer(Quantizer):
 
     sizes: Tensor
     bases: Tensor
+    scale: Tensor
 
     def __init__(self, *, latent_dim: int, levels: list[int]) -> None:
         super().__init__()
@@ -54,6 +55,8 @@ class FiniteScalarQuantizer(Quantizer):
         bases = list(accumulate((1, *self.levels[:-1]), mul))
         self.register_buffer("sizes", sizes, persistent=False)
         self.register_buffer("bases", torch.tensor(bases), persistent=False)
+        # Beside _half, because a module in float64 must give its vectors in float64.
+        self.register_buffer("scale", (sizes // 2).float(), persistent=False)
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -106,4 +109,4 @@ class FiniteScalarQuantizer(Quantizer):
 
     def _values(self, codes: Tensor) -> Tensor:
         digits = codes[..., None] // self.bases % self.sizes
-        return (digits - self._half) / self._half
+        return (digits - self._half) / self.scale

@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
-from signaltok.quantizers.library_classes import FEWER_LEVELS, KNOWN, prepare
+from signaltok.processes import part_of_group_mean
+from signaltok.quantizers.distributed import Draws, rows_of_group
+from signaltok.quantizers.library_classes import FEWER_LEVELS, KNOWN, Called, prepare
+from signaltok.quantizers.library_processes import codebooks, draws_numbers, training_forward
 from signaltok.types.quantized import Quantized
 
 # What the adapter settles itself: layout, and whether processes share statistics.
@@ -57,8 +60,13 @@ class LibraryQuantizer(Quantizer):
     The estimator is the library's: where rotation_trick is off, the straight-through one, but the residual classes
     pass the gradient on once a level, so that it is multiplied by the number of levels; ResidualVQ's
     quant_grad_frac=1 makes it exactly one. LatentQuantize's values stay as they are built: none of its losses
-    reaches them. Padding never reaches the library. Several processes share codebook statistics, which is asked at
-    every training step.
+    reaches them. Padding never reaches the library.
+
+    Several processes learn what one learns from the concatenated batch: statistics, k-means starts, dead codes that
+    start again and quantizer dropout are the group's, asked at every training step. Not so for what the library takes
+    from a process's own rows alone: the entropy losses of the LFQ classes, codebook_diversity_loss_weight,
+    orthogonal_reg_active_codes_only, and noise drawn for every position or code (stochastic_sample_codes,
+    directional_reparam, orthogonal_reg_max_codes, FSQ's noise_dropout, FSP).
     """
 
     def __init__(self, *, latent_dim: int, name: str, options: dict[str, Any]) -> None:
@@ -72,6 +80,7 @@ class LibraryQuantizer(Quantizer):
         self.loss_name = _loss_name(name, options)
         self.module = _build(name, latent_dim, options)
         self._sizes = self.known.sizes(self.module)
+        self.draws = Draws() if draws_numbers(self.module) else None
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -99,11 +108,10 @@ class LibraryQuantizer(Quantizer):
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """The library's training pass over the valid positions; padding gets zeros and code 0."""
-        self._share()
         last = z.movedim(1, -1)
         valid = None if mask is None else mask[:, 0]
         rows = (last.flatten(0, -2) if valid is None else last[valid])[None]
-        z_q, codes, loss = self.known.call(self.module, rows)
+        z_q, codes, loss = self._call(rows)
         active = None
         if getattr(self.module, "quantize_dropout", self._members_drop):
             active = (codes[0] >= 0).all(0).expand(len(z), -1)
@@ -115,6 +123,18 @@ class LibraryQuantizer(Quantizer):
             codes = codes.new_zeros(*valid.shape, codes.shape[-1]).masked_scatter(valid[..., None], codes)
         losses = {} if self.loss_name is None or loss is None else {self.loss_name: loss}
         return Quantized(z_q=z_q.movedim(-1, 1), codes=codes.unbind(-1), losses=losses, active=active)
+
+    def _call(self, rows: Float[Tensor, "1 n d"]) -> Called:
+        """The library's training pass; its loss as this process's part of the mean over all processes' rows."""
+        own = rows.shape[1]
+        if rows_of_group(rows[0])[0] == 0:
+            return rows, rows.new_zeros(1, 0, len(self._sizes), dtype=torch.int64), rows.sum()
+        generator = None if self.draws is None else self.draws.next()
+        with training_forward(self.module, generator, rows.dtype):
+            z_q, codes, loss = self.known.call(self.module, rows)
+        if loss is not None:
+            loss = part_of_group_mean(loss if own else rows.sum(), own)
+        return z_q, codes, loss
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:
         """Of classes with a table of vectors on a single level or on levels without projections."""
@@ -135,15 +155,6 @@ class LibraryQuantizer(Quantizer):
     def _members_drop(self) -> bool:
         members = getattr(self.module, "rvqs", ())
         return any(member.quantize_dropout for member in members)
-
-    def _share(self) -> None:
-        """Let every codebook sum its statistics over the processes that there are now.
-
-        The library decides this when it is built, before the process group exists.
-        """
-        several = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-        for book in _codebooks(self.module):
-            _share_statistics(book, several)
 
 
 def _library() -> Any:
@@ -205,31 +216,11 @@ def _build(name: str, latent_dim: int, options: dict[str, Any]) -> nn.Module:
     return module
 
 
-def _codebooks(module: nn.Module) -> list[nn.Module]:
-    from vector_quantize_pytorch.vector_quantize_pytorch import Codebook
-
-    return [child for child in module.modules() if isinstance(child, Codebook)]
-
-
-def _share_statistics(book: Any, several: bool) -> None:
-    from vector_quantize_pytorch import vector_quantize_pytorch as source
-
-    if several and book.num_codebooks > 1 and not book.initted:
-        raise ValueError(
-            "kmeans_init with separate_codebook_per_head is not possible on several processes; set kmeans_init=false"
-        )
-    book.use_ddp = several
-    book.sample_fn = source.sample_vectors_distributed if several else source.batched_sample_vectors
-    book.replace_sample_fn = book.sample_fn
-    book.all_reduce_fn = distributed.all_reduce if several else source.noop
-    book.kmeans_all_reduce_fn = book.all_reduce_fn
-
-
 @contextmanager
 def _at_rest(module: nn.Module) -> Iterator[None]:
     """Eval mode, and no k-means on what happens to be encoded first."""
     training = module.training
-    waiting = [book for book in _codebooks(module) if not book.initted]
+    waiting = [book for book in codebooks(module) if not book.initted]
     module.eval()
     for book in waiting:
         book.initted.fill_(True)  # type: ignore[operator]

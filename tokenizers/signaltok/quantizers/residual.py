@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
+from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
 from signaltok.types.quantized import Quantized
 
 
@@ -19,8 +20,9 @@ class ResidualQuantizer(Quantizer):
     """num_codebooks levels, each built like `level`, over one projection of the latent.
 
     level: a quantizer over the inner latent (its latent_dim is the width of the levels). dropout: share of the items
-    that, in training, use only a random number of levels; what they leave out is told by `active`, takes part
-    in no loss and no statistic. Losses are means over levels under the levels' own names.
+    that, in training, use only a random number of levels, drawn for the items of all processes together; what they
+    leave out is told by `active`, takes part in no loss and no statistic. Losses are means over levels under the
+    levels' own names.
     """
 
     def __init__(self, *, latent_dim: int, num_codebooks: int, level: Quantizer, dropout: float) -> None:
@@ -41,6 +43,9 @@ class ResidualQuantizer(Quantizer):
         self.project_in = nn.Linear(latent_dim, self.inner_dim) if projected else nn.Identity()
         self.project_out = nn.Linear(self.inner_dim, latent_dim) if projected else nn.Identity()
         self.levels = nn.ModuleList(copy.deepcopy(level) for _ in range(num_codebooks))
+        for number, copied in enumerate(self.levels):
+            draw_apart(copied, number)
+        self.draws = Draws() if dropout > 0 else None
 
     def _quantizers(self) -> list[Quantizer]:
         return list(self.levels)  # type: ignore[arg-type]
@@ -76,7 +81,7 @@ class ResidualQuantizer(Quantizer):
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
         inner = _pointwise(self.project_in, z)
-        active = self._active(len(z), z.device)
+        active = self._active(z)
         residual, total, codes, losses = inner, torch.zeros_like(inner), [], {}
         for number, level in enumerate(self._quantizers()):
             used = None if active is None else active[:, number].view(-1, 1, *[1] * (z.ndim - 2))
@@ -90,15 +95,17 @@ class ResidualQuantizer(Quantizer):
         z_q = _pointwise(self.project_out, straight_through(inner, total))
         return Quantized(z_q=z_q if mask is None else z_q * mask, codes=tuple(codes), losses=losses, active=active)
 
-    def _active(self, batch: int, device: torch.device) -> Bool[Tensor, "b q"] | None:
-        """Which levels each item uses; the first always."""
-        if self.dropout == 0:
+    def _active(self, z: Float[Tensor, "b d *l"]) -> Bool[Tensor, "b q"] | None:
+        """Which levels each item uses; the first always. Drawn for the concatenated batch, of which ours is a slice."""
+        if self.draws is None:
             return None
-        count = len(self.levels)
-        kept = torch.randint(1, count + 1, (batch,))
-        kept = torch.where(torch.rand(batch) < self.dropout, kept, count)
+        count, generator = len(self.levels), self.draws.next()
+        batch, before = rows_of_group(z)
+        kept = torch.randint(1, count + 1, (batch,), generator=generator)
+        kept = torch.where(torch.rand(batch, generator=generator) < self.dropout, kept, count)
+        kept = kept[before : before + len(z)]
         per_level = len(self._quantizers()[0].codebook_sizes)
-        return (torch.arange(count) < kept[:, None]).repeat_interleave(per_level, dim=1).to(device)
+        return (torch.arange(count) < kept[:, None]).repeat_interleave(per_level, dim=1).to(z.device)
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:
         """See Quantizer; decoded: a level's own share, the projection's constant in the first level alone."""

@@ -48,7 +48,8 @@ class RunLoader:
 class RunData(pl.LightningDataModule):
     """A data set as a run sees it.
 
-    repeat_batches: train on the first so many batches alone. limit_eval_batches: evaluate the first so many.
+    repeat_batches: train on the first so many batches alone. limit_eval_batches: evaluate the first so many, counted
+    over all processes.
     """
 
     def __init__(
@@ -96,5 +97,8 @@ class RunData(pl.LightningDataModule):
         return replace(batch, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
     def eval_batches(self, split: str) -> Iterable[Batch]:
-        """The evaluation batches of a split."""
-        return itertools.islice(self.data.eval_loader(split), self.limit_eval_batches)  # type: ignore[arg-type]
+        """The evaluation batches of a split that are this process's share; all of them where there is no trainer."""
+        rank, world = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        loader = self.data.eval_loader(split, rank=rank, world=world)  # type: ignore[arg-type]
+        limit = self.limit_eval_batches
+        return itertools.islice(loader, None if limit is None else len(range(rank, limit, world)))

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from signaltok.parts import Part
+from signaltok.processes import sum_over_group
 from signaltok.quantizers.codebook.search import nearest
-from signaltok.quantizers.distributed import rows_of_group, sum_over_group, take_rows
+from signaltok.quantizers.distributed import rows_of_group, take_rows
 
 
 class Initialization(Part, ABC):
@@ -56,7 +57,7 @@ class KMeans(Initialization):
         for _ in range(self.iterations):
             codes = nearest(rows, centres)
             sums = sum_over_group(torch.zeros_like(centres).index_add_(0, codes, rows))
-            counts = sum_over_group(torch.bincount(codes, minlength=codebook_size).to(rows.dtype))
+            counts = sum_over_group(torch.bincount(codes, minlength=codebook_size)).to(rows.dtype)
             centres = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp_min(1), centres)
         return centres
 

@@ -1,16 +1,16 @@
 """The nearest code, exactly: the one search behind every learned codebook.
 
 |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the nearest code has the largest score z.e - |e|^2 / 2. Scores are
-computed tile by tile in float32; the tokens x codes matrix never exists.
+computed tile by tile in float32 (float64 for rows of float64); the tokens x codes matrix never exists.
 """
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from signaltok.exactness import exact_arithmetic
+from signaltok.exactness import exact_arithmetic, full_precision
 
-TILE_SCORES = 1 << 21  # scores held at a time: 8 MB, which stays in the cache of the processor
+TILE_SCORES = 1 << 21  # scores held at a time: 8 MB in float32, which stays in the cache of the processor
 GROUP = 64  # codes a group in the two-stage search
 SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
 WIDE = 256
@@ -23,7 +23,8 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
 
     For cosine similarity give normalised rows and vectors. Memory beyond the result is bounded, whatever n and K.
     """
-    rows, vectors = rows.detach().float().contiguous(), vectors.detach().float()
+    rows = full_precision(rows.detach()).contiguous()
+    vectors = vectors.detach().to(rows.dtype)
     # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
     bias = vectors.square().sum(1).mul_(-0.5)
     one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signaltok.parts import Part
-from signaltok.quantizers.distributed import sum_over_group
+from signaltok.processes import part_of_group_mean, sum_over_group
 
 FADED = 1e-12  # a running count under which a code's sum fades no further, so that its direction outlives float32
 
@@ -66,7 +66,7 @@ class _AverageTable(Table):
 
     def observe(self, rows: Tensor, codes: Tensor) -> None:
         size = len(self.counts)
-        hits = sum_over_group(torch.bincount(codes, minlength=size).to(self.counts.dtype))
+        hits = sum_over_group(torch.bincount(codes, minlength=size)).to(self.counts.dtype)
         self.counts.mul_(self.decay).add_(hits, alpha=1 - self.decay)
         self.sums.mul_(torch.where(self.counts > FADED, self.decay, 1.0)[:, None])
         added = sum_over_group(torch.zeros_like(self.sums).index_add_(0, codes, rows))
@@ -123,7 +123,7 @@ class _GradientTable(Table):
             self.weight.copy_(vectors)
 
     def observe(self, rows: Tensor, codes: Tensor) -> None:  # noqa: ARG002
-        hits = sum_over_group(torch.bincount(codes, minlength=len(self.counts)).to(self.counts.dtype))
+        hits = sum_over_group(torch.bincount(codes, minlength=len(self.counts))).to(self.counts.dtype)
         self.counts.mul_(self.decay).add_(hits, alpha=1 - self.decay)
 
     def replace(self, indices: Tensor, vectors: Tensor) -> None:
@@ -151,5 +151,5 @@ class Gradient(Update):
 
 
 def mean_square(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    """Mean squared difference; zero, with its gradient, where there are no rows."""
-    return F.mse_loss(x, y) if x.numel() else x.sum()
+    """Mean squared difference, with several processes a part of the group's; zero, with its gradient, without rows."""
+    return part_of_group_mean(F.mse_loss(x, y) if x.numel() else x.sum(), x.numel())

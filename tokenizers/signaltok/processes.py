@@ -1,0 +1,45 @@
+"""The processes that train or evaluate together: sums over them, and means over what they hold together.
+
+The group is asked for at every call, never when something is built: parts exist before it does. In a single process
+every function gives back what it was given.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+
+
+def in_group() -> bool:
+    """Whether several processes work together now."""
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def place() -> tuple[int, int]:
+    """(rank, number of processes) of this process: (0, 1) where it is alone."""
+    return (distributed.get_rank(), distributed.get_world_size()) if in_group() else (0, 1)
+
+
+def sum_over_group(x: Tensor) -> Tensor:
+    """x summed over all processes, equal to the bit on each of them and on the device of x; x itself where alone."""
+    if not in_group():
+        return x
+    # NCCL reduces on the accelerator alone.
+    on_accelerator = x.device.type == "cpu" and distributed.get_backend() == "nccl"
+    device = torch.device("cuda", torch.cuda.current_device()) if on_accelerator else x.device
+    total = x.to(device, copy=True)
+    distributed.all_reduce(total)
+    return total.to(x.device)
+
+
+def part_of_group_mean(mean: Float[Tensor, ""], count: int | Tensor) -> Float[Tensor, ""]:
+    """Turn a mean over this process's own `count` values into its part of the mean over those of all processes.
+
+    The part is mean * count * processes / total. Averaged over the processes, as data parallelism averages gradients,
+    the parts are the mean over the concatenated batch, and so are their gradients. Where a process has no values its
+    mean must be zero (the sum over nothing), not NaN.
+    """
+    if not in_group():
+        return mean
+    own = torch.as_tensor(count, device=mean.device)
+    total = sum_over_group(own).clamp_min(1)
+    return mean * (own.double() * distributed.get_world_size() / total).to(mean.dtype)
