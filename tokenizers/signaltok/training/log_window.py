@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from signaltok.quantizers.distributed import in_group, sum_over_group
+from signaltok.processes import in_group, sum_over_group
 
 
 class LogWindow:
