@@ -11,7 +11,8 @@ The laws (docs/design.md, section 1) that every part keeps:
 4. The straight-through gradient from z_q to the quantizer's inner latent is exactly one.
 5. Every trainable parameter receives a gradient.
 6. Described, saved, built and loaded again, a part gives the same codes to the bit.
-7. On several processes statistics are those of the concatenated batch; the process group is asked at call time.
+7. Several processes compute what one computes on the concatenated batch: statistics, draws, and means of losses
+   (signaltok.processes); the process group is asked at call time.
 """
 
 import inspect
@@ -167,4 +168,4 @@ class Term(Part, nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
-        """The raw value, a mean over valid positions."""
+        """The raw value, a mean over valid positions; of several processes, each one's part_of_group_mean."""
