@@ -1,6 +1,9 @@
 """Speed, as ratios to a peer in the same process.
 
 python benchmarks/speed.py search [--json]     our codebook's training forward against vector-quantize-pytorch
+python benchmarks/speed.py logging [--json]    a step with metrics.csv against the bare Trainer, on a tiny model
+python benchmarks/speed.py training [--json]   a step of the quickstart against a plain loop, and the waiting for data
+python benchmarks/speed.py encoding [--json]   pictures a second of each experiment, exact and in free shapes
 """
 
 import sys

@@ -38,7 +38,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError(f"a test reached for the network: {address}")
         connect(self, address)  # type: ignore[arg-type]
 
+    def local_only_ex(self: socket.socket, address: object) -> int:
+        local_only(self, address)
+        return 0
+
     monkeypatch.setattr(socket.socket, "connect", local_only)
+    monkeypatch.setattr(socket.socket, "connect_ex", local_only_ex)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,25 @@ def test_readme_pictures_are_there():
         assert (ROOT / path).is_file()
 
 
+def test_every_measurement_of_the_log_names_its_command():
+    entries = re.split(r"^## ", (ROOT / "docs" / "log.md").read_text(), flags=re.MULTILINE)[1:]
+    assert len(entries) > 5
+    for entry in entries:
+        title = entry.splitlines()[0]
+        assert re.match(r"\d{4}-\d{2}-\d{2} · ", title), f"{title}: an entry begins with its date"
+        assert re.search(r"`(?:OMP_NUM_THREADS=1 )?(?:python|make|signaltok) [^`]+`", entry), (
+            f"{title} names no command"
+        )
+
+
+def test_every_command_of_the_docs_exists():
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "docs/log.md", "docs/results.md"))
+    for path in set(re.findall(r"python ([\w/]+\.py)", text)):
+        assert (ROOT / path).is_file(), f"the documents name {path}"
+    subjects = set(re.findall(r"benchmarks/speed\.py (\w+)", text))
+    assert subjects and all((ROOT / f"benchmarks/{subject}_speed.py").is_file() for subject in subjects)
+
+
 def test_every_experiment_has_a_row_of_results():
     text = (ROOT / "docs" / "results.md").read_text()
     for path in (ROOT / "configs" / "experiment").glob("*.yaml"):

@@ -21,6 +21,11 @@ def test_the_docstring_of_the_package_names_every_room():
     text = (PACKAGE / "__init__.py").read_text().split('"""')[1]
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == {room for room in rooms if re.search(rf"\b{room}\b", text)}
+    listed = set(re.findall(r"^ {4}([a-z]+)  |\S {2,}([a-z]+)  ", text, re.MULTILINE)) | set(
+        re.findall(r"--([a-z]+)-->", text)
+    )
+    named = {name for entry in listed for name in ([entry] if isinstance(entry, str) else entry) if name}
+    assert named <= rooms, f"the docstring names {named - rooms}, which are no rooms"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -37,7 +42,7 @@ def test_a_source_file_keeps_the_rules(path):
 
 @pytest.mark.parametrize(
     ("call", "home"),
-    [("torch.load(", "artifact/checkpoint.py"), ("instantiate(node", "training/config/build.py")],
+    [("torch.load(", "artifact/checkpoint.py"), ("instantiate(", "training/config/build.py")],
 )
 def test_dangerous_calls_have_one_home(call, home):
     users = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if call in path.read_text()]

@@ -1,4 +1,4 @@
-"""Show what a run, an exported tokenizer or a token store holds."""
+"""Show what a run, an exported tokenizer, a token store or an experiment of configs/ holds."""
 
 import argparse
 import json
@@ -24,15 +24,21 @@ COUNTED = 2**24  # beyond so many codes a level, usage is not counted code by co
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `signaltok inspect` takes."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="a run, an exported tokenizer or a token store")
+    parser.add_argument(
+        "path", type=Path, metavar="PATH", help="a run, an exported tokenizer, a token store, or experiment/NAME"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print one table. Every file that is looked at is checked on the way."""
     path = options.path
-    if not path.is_dir():
+    if path.parts[:1] == ("experiment",):
+        from signaltok.cli.inspect_experiment import rows_of  # here, as it needs Hydra and Lightning
+
+        rows = rows_of("/".join(path.parts[1:]))
+    elif not path.is_dir():
         raise ValueError(f"there is no folder {path}; give a run, an exported tokenizer or a token store")
-    if (path / layout.CONFIG).is_file():
+    elif (path / layout.CONFIG).is_file():
         rows = _tokenizer_rows(path)
     elif is_store(path):
         rows = _store_rows(path)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print both tables."""
     del options
-    folder = _experiments_folder()
+    folder = experiments_folder()
     if folder is None:
         say(f"no {EXPERIMENTS} here or beside the package; run this in the project's folder to see experiments")
     else:
@@ -57,7 +57,7 @@ def find_parts(room: str) -> list[type[Part]]:
     return sorted(found, key=lambda part: part.__name__)
 
 
-def _experiments_folder() -> Path | None:
+def experiments_folder() -> Path | None:
     """configs/experiment beside an editable install, or where the command is called."""
     repository = Path(signaltok.__file__).resolve().parents[2]
     for root in (repository, Path.cwd()):

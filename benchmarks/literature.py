@@ -1,0 +1,188 @@
+"""Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
+
+python benchmarks/literature.py images [--claims 1,4,13] [--seeds 0,1,2] [--steps 1000] [--workers 2] [--out FOLDER]
+
+Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
+A claim *holds* where its sign is the same for every seed and the mean gap is more than twice the larger standard
+deviation over seeds; *holds in sign* where only the sign is; else it *does not hold*. It is printed as it is found.
+"""
+
+import argparse
+import itertools
+import math
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+
+HOLDS, IN_SIGN, FAILS, NOT_RUN = "holds", "holds in sign", "does not hold", "not run"
+Values = dict[str, dict[str, list[float]]]  # run -> figure -> a value a seed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """number and source: of the reference. runs: by name. judge: (what was measured, verdict) of their values."""
+
+    number: int
+    text: str
+    source: str
+    runs: tuple[str, ...]
+    judge: Callable[[Values], tuple[str, str]]
+
+
+def above(high: list[float], low: list[float]) -> str:
+    """The verdict on high > low, seed by seed."""
+    gaps = [a - b for a, b in zip(high, low, strict=True)]
+    if min(gaps) <= 0:
+        return FAILS
+    spread = max((statistics.stdev(values) for values in (high, low)), default=0.0) if len(high) > 1 else math.inf
+    return HOLDS if statistics.mean(gaps) > 2 * spread else IN_SIGN
+
+
+def worst(*verdicts: str) -> str:
+    """The weakest of several."""
+    return max(verdicts, key=(HOLDS, IN_SIGN, FAILS, NOT_RUN).index)
+
+
+def rising(*columns: list[float]) -> str:
+    """The verdict on a sequence that rises step by step."""
+    return worst(*(above(b, a) for a, b in itertools.pairwise(columns)))
+
+
+def at_least(values: list[float], bound: float) -> str:
+    """The verdict on a bound that every seed keeps."""
+    return HOLDS if min(values) >= bound else FAILS
+
+
+def shown(values: list[float], digits: int = 2, factor: float = 1.0) -> str:
+    """Mean and, of several seeds, standard deviation."""
+    mean = f"{factor * statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {factor * statistics.stdev(values):.{digits}f}"
+
+
+def execute(overrides: list[str], folder: Path, extra: str | None) -> None:
+    """One run in this process. extra: a function of the subject's module that adds figures to extra.json."""
+    import json
+
+    import torch
+    from hydra import compose, initialize_config_dir
+
+    from signaltok.training.config.check import check
+    from signaltok.training.config.resolve import plain, prepare
+    from signaltok.training.config.schema import TrainConfig
+    from signaltok.training.run import run
+
+    torch.set_num_threads(1)
+    prepare()
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", [*overrides, f"paths.output_dir={folder}", f"paths.log_dir={folder.parent}"])
+    settings = plain(config)
+    check(settings, TrainConfig)
+    run(settings, command=["python", "benchmarks/literature.py"], overrides=overrides)
+    if extra is not None:
+        module, name = extra.split(":")
+        figures = getattr(__import__(module), name)(folder)
+        (folder / "extra.json").write_text(json.dumps(figures))
+
+
+def values_of(folder: Path) -> dict[str, float]:
+    """summary.json and extra.json of a complete run."""
+    import json
+
+    found: dict[str, float] = {}
+    for name in ("summary.json", "extra.json"):
+        if (folder / name).is_file():
+            found |= json.loads((folder / name).read_text())
+    return found
+
+
+def missing(folder: Path, extra: str | None) -> bool:
+    return not (folder / ("summary.json" if extra is None else "extra.json")).is_file()
+
+
+def run_all(jobs: list[tuple[list[str], Path, str | None]], workers: int) -> None:
+    """Every job that is not complete, some at a time, each in a process forked from one with everything imported."""
+    from rich.progress import Progress
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["literature_preload"])
+    waiting = [job for job in jobs if missing(job[1], job[2])]
+    running: list[tuple[Any, Path]] = []
+    with Progress() as progress:
+        task = progress.add_task("runs", total=len(waiting))
+        while waiting or running:
+            while waiting and len(running) < workers:
+                overrides, folder, extra = waiting.pop(0)
+                for path in sorted(folder.rglob("*"), reverse=True):  # of a run that was broken off
+                    path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
+                process = context.Process(target=execute, args=(overrides, folder, extra))
+                process.start()
+                running.append((process, folder))
+            time.sleep(0.2)
+            for process, folder in list(running):
+                if process.exitcode is not None:
+                    running.remove((process, folder))
+                    progress.advance(task)
+                    if process.exitcode:
+                        progress.console.print(f"{folder} ended with {process.exitcode}; its claims say 'not run'")
+
+
+def report(claims: list[Claim], chosen: set[int], values: Values, seeds: int, steps: int) -> str:
+    """The table as Markdown."""
+    lines = ["| # | claim | source | measured | verdict |", "| --- | --- | --- | --- | --- |"]
+    verdicts = []
+    for claim in claims:
+        complete = all(len(next(iter(values.get(run, {"": []}).values()), [])) == seeds for run in claim.runs)
+        measured, verdict = ("", NOT_RUN) if claim.number not in chosen or not complete else claim.judge(values)
+        verdicts.append(verdict)
+        lines.append(f"| {claim.number} | {claim.text} | {claim.source} | {measured} | {verdict} |")
+    count = {verdict: verdicts.count(verdict) for verdict in (HOLDS, IN_SIGN, FAILS, NOT_RUN)}
+    summary = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
+    return "\n".join([*lines, "", f"{len(claims)} claims: {summary}. {steps} steps a run, {seeds} seeds."])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subject", choices=["images"])
+    parser.add_argument("--claims", help="numbers, comma-separated; by default all")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=2, help="runs at a time, a thread each")
+    parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "literature")
+    options = parser.parse_args()
+    subject = __import__(f"literature_{options.subject}")
+    known = {claim.number for claim in subject.CLAIMS}
+    chosen = {int(number) for number in options.claims.split(",")} if options.claims else known
+    if chosen - known:
+        parser.error(f"there are the claims {min(known)} to {max(known)}, not {sorted(chosen - known)}")
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    needed = dict.fromkeys(run for claim in subject.CLAIMS if claim.number in chosen for run in claim.runs)
+    jobs, places = [], {}
+    for name in needed:
+        for seed in seeds:
+            folder = (options.out / f"{options.steps}" / name / str(seed)).resolve()
+            places[name, seed] = folder
+            overrides = [*subject.overrides(name, options.steps), f"seed={seed}"]
+            jobs.append((overrides, folder, subject.EXTRA.get(name)))
+    run_all(jobs, options.workers)
+    values: Values = {}
+    for (name, _), folder in places.items():
+        if not missing(folder, subject.EXTRA.get(name)):
+            for figure, value in values_of(folder).items():
+                values.setdefault(name, {}).setdefault(figure, []).append(value)
+    text = report(subject.CLAIMS, chosen, values, len(seeds), options.steps)
+    (options.out / "table.md").write_text(text + "\n")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
