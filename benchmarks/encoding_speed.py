@@ -39,7 +39,7 @@ def tokenizer(experiment: str) -> Tokenizer:
 
 def free(model: Tokenizer, signal: Tensor) -> tuple[Tensor, ...]:
     with torch.no_grad(), exact_arithmetic(signal.device):
-        return model.quantizer.encode(model.encoder(signal))
+        return model.quantizer.encode(model.encoder(signal, None))
 
 
 def exact(model: Tokenizer, signal: Tensor) -> tuple[Tensor, ...]:

@@ -2,8 +2,8 @@
 
 python benchmarks/kills.py [--kills 10] [--quantizer rvq]
 
-The run is the tests' tiny one, 400 steps with validations, checkpoints and a final evaluation. Moments are spread
-evenly over the whole life of the process, start-up and evaluation included.
+The run is the tests' tiny one, 400 steps with validations, checkpoints and a final evaluation. Each kill waits for a step
+of its own, spread evenly over the run (the first before the training, the last after it), and then up to .2 s.
 """
 
 import argparse
@@ -34,6 +34,12 @@ def settings(folder: Path, quantizer: str) -> dict[str, object]:
     return plain(composed(*TINY, *CONV, *overrides, *QUANTIZERS[quantizer]))
 
 
+def logged(folder: Path) -> int:
+    """The last step in the log."""
+    log = folder / "metrics.csv"
+    return int(log.read_text().splitlines()[-1].partition(",")[0]) if log.is_file() else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10)
@@ -42,17 +48,14 @@ def main() -> None:
     moments = random.Random(0)
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "whole"
-        began = time.monotonic()
-        process = start(settings(whole, options.quantizer))
-        process.join()
-        seconds = time.monotonic() - began
+        start(settings(whole, options.quantizer)).join()
         for number in range(options.kills):
             folder = Path(temporary) / f"broken{number}"
-            wait = seconds * (number + moments.random()) / options.kills
+            target = round(STEPS * number / max(1, options.kills - 1))
             process = start(settings(folder, options.quantizer))
-            limit = time.monotonic() + wait
-            while time.monotonic() < limit or not (folder / "config.yaml").is_file():
+            while not (folder / "config.yaml").is_file() or logged(folder) < target:
                 time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.2))
             process.kill()
             process.join()
             last = folder / "checkpoints/last.ckpt"

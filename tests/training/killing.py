@@ -1,8 +1,11 @@
 """Runs in processes of their own that can be killed, forked from one that has imported everything already."""
 
+import contextlib
 import csv
 import json
 import multiprocessing
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +20,19 @@ CONTEXT.set_forkserver_preload(["killing"])
 UNCOMPARED = {"pytorch-lightning_version", "hparams_name", "TrainingClock"}
 
 
-def _train(settings: dict[str, Any]) -> None:
+def _quietly(settings: dict[str, Any]) -> None:
     torch.set_num_threads(1)
-    run(settings, command=["test"], overrides=[])
+    warnings.simplefilter("ignore")
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        run(settings, command=["test"], overrides=[])
+
+
+def _train(settings: dict[str, Any]) -> None:
+    _quietly(settings)
 
 
 def _resume(folder: Path) -> None:
-    torch.set_num_threads(1)
-    run(resumed_settings(folder, []), command=["test"], overrides=[])
+    _quietly(resumed_settings(folder, []))
 
 
 def start(settings: dict[str, Any]) -> Any:
