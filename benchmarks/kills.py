@@ -2,8 +2,8 @@
 
 python benchmarks/kills.py [--kills 10] [--quantizer rvq]
 
-The run is the tests' tiny one, 400 steps with validations, checkpoints and a final evaluation. Each kill waits for a step
-of its own, spread evenly over the run (the first before the training, the last after it), and then up to .2 s.
+The run is the tests' tiny one, 400 steps with validations, checkpoints and a final evaluation. Each kill waits for a
+step of its own, spread evenly over the run (the first before the training, the last after it), and then up to .2 s.
 """
 
 import argparse
@@ -62,10 +62,7 @@ def main() -> None:
             kept = read_checkpoint(last)["batches_seen"] if last.is_file() else 0
             finish(folder)
             differing = differences(whole, folder)
-            print(
-                f"killed {wait:5.2f} s after the start; went on from step {kept:3d}; {len(differing)} differ",
-                flush=True,
-            )
+            print(f"killed after step {target:3d}; went on from step {kept:3d}; {len(differing)} differ", flush=True)
             for line in differing:
                 print("   ", line)
 
