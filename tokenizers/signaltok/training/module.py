@@ -14,7 +14,7 @@ from torch import Tensor
 
 from signaltok.artifact.describe import describe
 from signaltok.data.collate import check_range
-from signaltok.metrics.evaluation import evaluate
+from signaltok.metrics.evaluation import Evaluation, evaluate
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.data_module import RunData
@@ -28,7 +28,8 @@ class TokenizerModule(pl.LightningModule):
     """Trains a tokenizer for an objective.
 
     batches_seen counts the batches of the whole run, resumed or not; progress, learning rate and the order of the
-    data follow from it. record: plain data about the run that goes into every checkpoint.
+    data follow from it. last_evaluation: the split of the last validation and what it gave, for whoever shows it.
+    record: plain data about the run that goes into every checkpoint.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TokenizerModule(pl.LightningModule):
         self.log_every_n_steps = log_every_n_steps
         self.record = record
         self.batches_seen = 0
+        self.last_evaluation: tuple[str, Evaluation] | None = None
         self._sums: dict[str, Tensor] = {}
         self._summed = 0
         self._hit: list[Tensor] = []
@@ -104,8 +106,9 @@ class TokenizerModule(pl.LightningModule):
     def validation_step(self, split: str, batch_idx: int) -> None:
         """Evaluate a whole split: the one function that gives the numbers everywhere."""
         batches = self.run_data.eval_batches(split)
-        values = evaluate(self.tokenizer, batches, metrics=self.validation_metrics).values
-        logged = {f"{split}/{name}": value for name, value in values.items()}
+        evaluation = evaluate(self.tokenizer, batches, metrics=self.validation_metrics)
+        self.last_evaluation = (split, evaluation)
+        logged = {f"{split}/{name}": value for name, value in evaluation.values.items()}
         self.log_dict({**logged, "step": float(self.batches_seen)}, on_step=False, on_epoch=True, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

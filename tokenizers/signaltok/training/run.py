@@ -23,9 +23,11 @@ from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain, stored
 from signaltok.training.config.schema import CHECKPOINTS, TrainConfig
 from signaltok.training.config.show import show_config
+from signaltok.training.export import write_run
 from signaltok.training.figures import conclude
 from signaltok.training.module import TokenizerModule
 from signaltok.training.provenance import collect, command_line, now
+from signaltok.training.run_logger import run_loggers
 from signaltok.training.start import checkpoint_path, from_checkpoint, take_weights
 
 # Task names whose runs outputs/latest does not follow.
@@ -64,7 +66,12 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
     run_data = build_run_data(settings, data=data, max_steps=settings["trainer"]["max_steps"])
     module = build_module(settings, tokenizer, run_data)
     trainer, clock = build_trainer(settings)
+    loggers = run_loggers(trainer)
+    for logger in loggers:
+        logger.connect()
     _begin_folder(settings, folder, data, command=command, overrides=overrides)
+    for logger in loggers:
+        logger.begin(settings, run_folder.read_provenance(folder))
     resume = settings["run"]["resume"]
     checkpoint = None if resume is None else str(checkpoint_path(Path(resume), "last"))
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
@@ -84,6 +91,9 @@ def run(settings: dict[str, Any], *, command: list[str], overrides: list[str]) -
     else:
         figures["run/seconds"] = time.perf_counter() - started
         run_folder.write_summary(folder, figures)
+    name = settings["run"]["checkpoint"]
+    for logger in loggers:
+        logger.conclude(figures, lambda out: write_run(_chosen(settings, module), folder, out, checkpoint=name))
     return figures
 
 
