@@ -248,6 +248,34 @@ def test_without_login_or_network_nothing_is_begun(tmp_path, monkeypatch, variab
     wandb.teardown()
 
 
+def test_an_upload_that_takes_too_long_does_not_hold_the_run(tiny, capsys):
+    node = {k: v for k, v in tiny("logger=wandb")["logger"]["wandb"].items() if k != "_target_"}
+    logger = WandbRun(**node)
+
+    class Slow:
+        dir, offline, disabled, id = "/runs/wandb/run-x/files", False, False, "x"
+
+        def finish(self, exit_code):
+            raise TimeoutError
+
+    logger._experiment = Slow()  # type: ignore[assignment]
+    logger.finalize("failed")
+    assert capsys.readouterr().out.splitlines() == [
+        "wandb   the upload is not complete; send the rest with: wandb sync --include-online /runs/wandb/run-x"
+    ]
+
+
+def test_a_tokenizer_without_codes_shows_its_pictures(tiny, tmp_path, monkeypatch):
+    isolate(monkeypatch, tmp_path)
+    options = ("quantizer=identity", "logger=many", "logger.wandb.offline=true", "run.evaluate=false")
+    run(tiny("trainer.max_steps=1", *options), command=["test"], overrides=[])
+    wandb.teardown()
+    (part,) = tmp_path.glob("run/wandb/offline-run-*/run-*.wandb")
+    shown = {name for row in history(part) for name, value in row.items() if isinstance(value, dict)}
+    assert shown == {"val/pictures"}
+    assert len(of_kind(part, "artifact")) == 1
+
+
 def test_large_codebooks_share_bins():
     hits = torch.arange(1000)
     found = count_histograms("val", (hits, torch.tensor([3, 0, 5])))
@@ -265,6 +293,7 @@ def test_large_codebooks_share_bins():
         ("logger.wandb.id=a/b", r"logger\.wandb\.id is 'a/b'"),
         ("logger.wandb.pictures=-1", r"logger\.wandb\.pictures is -1"),
         ("logger.wandb.init_timeout=0", r"logger\.wandb\.init_timeout is 0"),
+        ("logger.wandb.finish_timeout=-1", r"logger\.wandb\.finish_timeout is -1"),
     ],
 )
 def test_values_that_do_not_fit_are_named(tmp_path, override, message):

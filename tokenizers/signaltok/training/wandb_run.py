@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from PIL import Image
 from pytorch_lightning.loggers import WandbLogger
-from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
@@ -24,9 +24,9 @@ ADVICE = "log offline with logger.wandb.offline=true (or WANDB_MODE=offline), or
 class WandbRun(WandbLogger, RunLogger):
     """Lightning's logger with our own step as the x-axis, the run's settings, pictures, histograms and tokenizer.
 
-    save_dir: a folder wandb/ is made in it. id: which W&B run to begin or go on with. init_timeout: seconds to wait
-    for the server at the start. pictures: how many a validation, 0 for none. log_tokenizer: log the exported tokenizer
-    as an artifact at the end.
+    save_dir: a folder wandb/ is made in it. id: which W&B run to begin or go on with. init_timeout, finish_timeout:
+    seconds to wait for the server at the start and for uploads at the end. pictures: how many a validation, 0 for none.
+    log_tokenizer: log the exported tokenizer as an artifact at the end.
     """
 
     def __init__(
@@ -41,20 +41,22 @@ class WandbRun(WandbLogger, RunLogger):
         tags: list[str],
         offline: bool,
         init_timeout: float,
+        finish_timeout: float,
         pictures: int,
         log_tokenizer: bool,
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", id):
             raise ValueError(f"logger.wandb.id is {id!r}; give 1 to 64 letters, digits, dots, - and _")
-        if init_timeout <= 0 or pictures < 0:
-            raise ValueError(
-                f"logger.wandb.init_timeout is {init_timeout}, logger.wandb.pictures is {pictures}; "
-                "give seconds above 0, and 0 pictures or more"
-            )
+        for option, seconds in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
+            if seconds <= 0:
+                raise ValueError(f"logger.wandb.{option} is {seconds}; give seconds, more than 0")
+        if pictures < 0:
+            raise ValueError(f"logger.wandb.pictures is {pictures}; give 0 or more")
         super().__init__(
             save_dir=save_dir, project=project, entity=entity, group=group, name=name, id=id, tags=tags, offline=offline
         )
         self.init_timeout = init_timeout
+        self.finish_timeout = finish_timeout
         self.pictures = pictures
         self.log_tokenizer = log_tokenizer
 
@@ -136,7 +138,13 @@ class WandbRun(WandbLogger, RunLogger):
             run = wandb.init(
                 **{**self._wandb_init, "anonymous": None},
                 mode="offline" if self._offline else None,
-                settings=wandb.Settings(silent=True, console="off", init_timeout=self.init_timeout),
+                settings=wandb.Settings(
+                    silent=True,
+                    console="off",
+                    init_timeout=self.init_timeout,
+                    finish_timeout=self.finish_timeout,
+                    finish_timeout_raises=True,
+                ),
             )
         except wandb.Error as error:
             if new:
@@ -152,10 +160,13 @@ class WandbRun(WandbLogger, RunLogger):
     def _finish(self, *, exit_code: int) -> None:
         run = self._experiment
         assert run is not None, "only a run that was begun is ended"
-        run.finish(exit_code=exit_code)
         self._experiment = None
+        folder = Path(run.dir).parent
+        try:
+            run.finish(exit_code=exit_code)
+        except TimeoutError:
+            _say(f"wandb   the upload is not complete; send the rest with: wandb sync --include-online {folder}")
         if run.offline and not run.disabled:
-            folder = Path(run.dir).parent
             _say(f"wandb   offline in {folder}; send it with: wandb sync {folder.parent}/*-{run.id}")
 
 
