@@ -3,6 +3,8 @@
 import csv
 import itertools
 import json
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -16,6 +18,7 @@ import wandb
 from PIL import Image
 from tiny_runs import CONV, QUANTIZERS, TINY, composed
 from wandb_file import history, merged, of_kind
+from wandb_server import serving
 
 import signaltok
 from signaltok.metrics.evaluation import Evaluation
@@ -192,6 +195,55 @@ def test_one_line_says_how_to_send_it_and_wandb_itself_is_quiet(logged):
             f"send it with: wandb sync {logged.folder}/wandb/*-{logged.settings['logger']['wandb']['id']}"
         )
         assert "wandb" not in error
+
+
+def test_wandb_sync_makes_one_run_of_both_parts(logged, tmp_path, monkeypatch):
+    isolate(monkeypatch, tmp_path)
+    with serving() as server:
+        monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        parts = [str(part.parent) for part in reversed(logged.parts)]
+        command = [sys.executable, "-m", "wandb", "sync", *parts]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert server.known == {logged.settings["logger"]["wandb"]["id"]}
+    rows = [server.history[line] for line in sorted(server.history)]
+    assert sorted(server.history) == list(range(len(rows))) == [row["_step"] for row in rows]
+    assert [row["step"] for row in rows] == [row["step"] for part in logged.parts for row in history(part)]
+    assert len(server.artifacts) == 1
+
+
+def test_an_online_run_says_where_it_is(tiny, tmp_path, monkeypatch, capsys):
+    isolate(monkeypatch, tmp_path)
+    with serving() as server:
+        monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        settings = tiny("trainer.max_steps=2", "logger=wandb", "logger.wandb.finish_timeout=10")
+        run(settings, command=["test"], overrides=[])
+        wandb.teardown()
+    name = settings["logger"]["wandb"]["id"]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wandb ")]
+    assert told == [f"wandb   {server.url}/us/signaltok/runs/{name}"]
+    assert [row["step"] for row in server.history.values() if "train/loss" in row] == [1, 2]
+    assert any(c.get("encoder", {}).get("value") == settings["encoder"] for c in server.configs)
+    assert len(server.artifacts) == 1
+
+
+def test_a_server_that_takes_no_artifact_does_not_fail_the_run(tiny, tmp_path, monkeypatch, capsys):
+    isolate(monkeypatch, tmp_path)
+    with serving() as server:
+        server.forgetful = True
+        monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        figures = run(
+            tiny("trainer.max_steps=1", "logger=wandb", "logger.wandb.finish_timeout=10"),
+            command=["test"],
+            overrides=[],
+        )
+        wandb.teardown()
+    assert figures["train/steps"] == 1 and not server.artifacts
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wandb ")]
+    assert len(told) == 2 and " was not logged: " in told[1]
 
 
 def test_tensorboard_holds_the_same(logged):

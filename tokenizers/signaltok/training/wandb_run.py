@@ -111,12 +111,7 @@ class WandbRun(WandbLogger, RunLogger):
         run = self.experiment
         run.summary.update(figures)
         if self.log_tokenizer and not run.disabled:
-            # Inside the run folder and not in W&B's staging area, so that an offline run can be moved and synced whole.
-            folder = export(Path(run.dir).parent / "tokenizer")
-            metadata = {**figures, "fingerprint": read_config(folder)["fingerprint"]}
-            artifact = wandb.Artifact(f"tokenizer-{run.id}", type="tokenizer", metadata=metadata)
-            artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
-            run.log_artifact(artifact)
+            self._log_tokenizer(run, figures, export)
         self._finish(exit_code=0)
 
     @rank_zero_only
@@ -124,6 +119,17 @@ class WandbRun(WandbLogger, RunLogger):
         """After training that broke off, end the W&B run as failed; otherwise the figures are still to come."""
         if status != "success" and self._experiment is not None:
             self._finish(exit_code=1)
+
+    def _log_tokenizer(self, run: Any, figures: dict[str, float], export: Callable[[Path], Path]) -> None:
+        # In the run folder and not in W&B's staging area: everything of a run lies there.
+        folder = export(Path(run.dir).parent / "tokenizer")
+        metadata = {**figures, "fingerprint": read_config(folder)["fingerprint"]}
+        artifact = wandb.Artifact(f"tokenizer-{run.id}", type="tokenizer", metadata=metadata)
+        artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
+        try:
+            run.log_artifact(artifact)
+        except wandb.Error as error:  # such as a network that went; the run itself is complete
+            _say(f"wandb   the tokenizer in {folder} was not logged: {_reason(error)}")
 
     def _start(self) -> Any:
         if wandb.run is not None:
@@ -149,8 +155,9 @@ class WandbRun(WandbLogger, RunLogger):
         except wandb.Error as error:
             if new:
                 shutil.rmtree(place, ignore_errors=True)
-            reason = str(error).strip().splitlines()[0].rstrip(".")
-            raise ValueError(f"Weights & Biases cannot be used: {reason}. Check the network; {ADVICE}") from None
+            raise ValueError(
+                f"Weights & Biases cannot be used: {_reason(error)}. Check the network; {ADVICE}"
+            ) from None
         run.define_metric("step", hidden=True)
         run.define_metric("*", step_metric="step")
         if run.url:
@@ -168,6 +175,10 @@ class WandbRun(WandbLogger, RunLogger):
             _say(f"wandb   the upload is not complete; send the rest with: wandb sync --include-online {folder}")
         if run.offline and not run.disabled:
             _say(f"wandb   offline in {folder}; send it with: wandb sync {folder.parent}/*-{run.id}")
+
+
+def _reason(error: wandb.Error) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def _say(text: str) -> None:
