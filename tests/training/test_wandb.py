@@ -95,7 +95,7 @@ def logged(tmp_path_factory):
                 go(settings)
         figures = go(resumed_settings(folder, []))
         wandb.teardown()  # the last records are on the disk when the service has ended
-        yield Logged(folder, settings, sorted(folder.glob("wandb/offline-run-*/run-*.wandb")), figures, shown, output)
+    return Logged(folder, settings, sorted(folder.glob("wandb/offline-run-*/run-*.wandb")), figures, shown, output)
 
 
 def test_history_is_metrics_csv_also_over_a_resume(logged):
@@ -218,7 +218,7 @@ def test_an_online_run_says_where_it_is(tiny, tmp_path, monkeypatch, capsys):
     with serving() as server:
         monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
-        settings = tiny("trainer.max_steps=2", "logger=wandb", "logger.wandb.finish_timeout=10")
+        settings = tiny("trainer.max_steps=2", "logger=wandb", "logger.wandb.finish_timeout=60")
         run(settings, command=["test"], overrides=[])
         wandb.teardown()
     name = settings["logger"]["wandb"]["id"]
@@ -236,7 +236,7 @@ def test_a_server_that_takes_no_artifact_does_not_fail_the_run(tiny, tmp_path, m
         monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         figures = run(
-            tiny("trainer.max_steps=1", "logger=wandb", "logger.wandb.finish_timeout=10"),
+            tiny("trainer.max_steps=1", "logger=wandb", "logger.wandb.finish_timeout=60"),
             command=["test"],
             overrides=[],
         )
