@@ -1,15 +1,11 @@
 """Make a tokenizer folder of a training run: plain JSON and safetensors that `signaltok.load` opens."""
 
 import argparse
-import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from signaltok.artifact import layout
@@ -17,13 +13,12 @@ from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
 from signaltok.artifact.describe import build
 from signaltok.artifact.onnx import write_onnx
 from signaltok.artifact.read import fill
-from signaltok.artifact.write import write_codebooks, write_tokenizer
+from signaltok.artifact.write import write_codebooks
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED
 from signaltok.files import atomic_file
 from signaltok.tokenizer import Tokenizer
-
-SAMPLE_NAMES = ("originals", "reconstructions")
+from signaltok.training.export import read_counts, read_samples, write_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,17 +36,16 @@ def run(options: argparse.Namespace) -> int:
     out = options.out if options.out is not None else options.run / EXPORTED
     _check_target(out, options.force, options.codebooks_only)
     tokenizer = load_run(options.run, options.checkpoint)
-    counts = _counts(options.run, len(tokenizer.quantizer.codebook_sizes))
     if options.codebooks_only:
         if not tokenizer.quantizer.codebook_sizes:
             raise ValueError(f"the tokenizer of {options.run} has no codebooks: its quantizer has no codes")
-        say(f"codebooks in {write_codebooks(tokenizer, out, counts)}")
+        say(f"codebooks in {write_codebooks(tokenizer, out, read_counts(options.run, tokenizer))}")
         return 0
-    samples = _samples(options.run)
     with tempfile.TemporaryDirectory() as scratch:
-        extra = write_onnx(tokenizer, Path(scratch), _probe(tokenizer, samples)) if options.onnx else ()
-        card = _card(options.run, options.checkpoint)
-        write_tokenizer(tokenizer, out, card=card, counts=counts, samples=samples)
+        extra = ()
+        if options.onnx:
+            extra = write_onnx(tokenizer, Path(scratch), _probe(tokenizer, read_samples(options.run)))
+        write_run(tokenizer, options.run, out, checkpoint=options.checkpoint)
         for file in extra:
             with atomic_file(out / file.name) as temporary:
                 shutil.copyfile(file, temporary)
@@ -91,56 +85,6 @@ def _check_target(out: Path, force: bool, codebooks_only: bool) -> None:
             raise ValueError(f"{out} exists and is not an exported tokenizer; give a new folder")
     if taken and not force:
         raise ValueError(f"{out} has been exported before; give another folder, or --force to replace it")
-
-
-def _counts(folder: Path, levels: int) -> tuple[Tensor, ...] | None:
-    """Hits of each code on the validation split, a level, where the run has them."""
-    path = folder / "code_counts.safetensors"
-    if not levels or not path.is_file():
-        return None
-    tensors = _read_tensors(path)
-    missing = [f"counts.{level}" for level in range(levels) if f"counts.{level}" not in tensors]
-    if missing:
-        raise ValueError(f"{path} has no {', '.join(missing)}; evaluate the run again")
-    return tuple(tensors[f"counts.{level}"] for level in range(levels))
-
-
-def _samples(folder: Path) -> dict[str, Tensor] | None:
-    path = folder / "samples" / "samples.safetensors"
-    if not path.is_file():
-        return None
-    tensors = _read_tensors(path)
-    return {name: tensors[name] for name in SAMPLE_NAMES if name in tensors}
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}; evaluate the run again") from None
-
-
-def _card(folder: Path, checkpoint: str) -> dict[str, Any]:
-    """What the card says of the run, as far as the run has recorded it."""
-    provenance, summary = _read_json(folder / "provenance.json"), _read_json(folder / "summary.json")
-    card: dict[str, Any] = {name: provenance[name] for name in ("command", "data", "licence") if name in provenance}
-    metrics = {name: value for name, value in summary.items() if isinstance(value, int | float)}
-    if metrics:
-        card["metrics"] = metrics
-        card["protocol"] = f"Averaged weights of the {checkpoint} checkpoint; see the run's report.html."
-    return card
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it does not hold an object")
-    return content
 
 
 def _probe(tokenizer: Tokenizer, samples: dict[str, Tensor] | None) -> Tensor:

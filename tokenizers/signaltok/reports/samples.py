@@ -6,7 +6,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from signaltok.files import atomic_folder
-from signaltok.metrics.evaluation import Evaluation
+from signaltok.metrics.evaluation import Evaluation, Pictures
 from signaltok.reports import plots
 from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet
 from signaltok.reports.run_files import read_curves
@@ -31,8 +31,7 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
                 tensors["codes.0"] = kept.codes.numpy()
             save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, temporary / TENSORS)
             originals = Column("original", channels_last(tensors["originals"]))
-            reconstructions = Column("reconstruction", channels_last(tensors["reconstructions"]))
-            (temporary / "grid.png").write_bytes(png(sheet([originals, reconstructions], across=2)))
+            (temporary / "grid.png").write_bytes(png(comparison(kept, limit=len(kept.keys))))
             if kept.codes is not None and kept.codes.ndim == 3:
                 maps = Column(
                     "codes, level 0", enlarged(code_colours(tensors["codes.0"]), originals.pictures.shape[1:3])
@@ -44,6 +43,15 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
         if panels:
             (temporary / "curves.png").write_bytes(plots.png(plots.curves_figure(panels, plots.PAPER)))
     return folder
+
+
+def comparison(pictures: Pictures, *, limit: int) -> np.ndarray:
+    """One picture [h, w, 3] uint8: the first `limit` originals, each with its reconstruction beside it."""
+    columns = [
+        Column(label, channels_last(items[:limit].numpy()))
+        for label, items in (("original", pictures.originals), ("reconstruction", pictures.reconstructions))
+    ]
+    return sheet(columns, across=2)
 
 
 def enlarged(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

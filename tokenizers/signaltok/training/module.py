@@ -14,7 +14,7 @@ from torch import Tensor
 
 from signaltok.artifact.describe import describe
 from signaltok.data.collate import check_range
-from signaltok.metrics.evaluation import evaluate
+from signaltok.metrics.evaluation import Evaluation, evaluate
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.data_module import RunData
@@ -29,9 +29,9 @@ class TokenizerModule(pl.LightningModule):
     """Trains a tokenizer for an objective.
 
     batches_seen counts the batches of the whole run, resumed or not (batches_a_step to one step of the optimizer);
-    progress, learning rate and the order of the data follow from it. last_values: by name, as they were logged
-    last. record: plain data about the run that goes
-    into every checkpoint.
+    progress, learning rate and the order of the data follow from it. last_values: by name, as they were logged last.
+    last_evaluation: the split of the last validation and what it gave, for whoever shows it. record: plain data about
+    the run that goes into every checkpoint.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class TokenizerModule(pl.LightningModule):
         self.record = record
         self.batches_seen = 0
         self.last_values: dict[str, float] = {}
+        self.last_evaluation: tuple[str, Evaluation] | None = None
         self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
 
@@ -112,10 +113,9 @@ class TokenizerModule(pl.LightningModule):
         """Evaluate a whole split: the one function that gives the numbers everywhere."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, RunData), "the trainer was given the data of the run"
-        batches = data.eval_batches(split)
-        values = evaluate(self.tokenizer, batches, metrics=self.validation_metrics).values
-        logged = {f"{split}/{name}": value for name, value in values.items()}
-        self._log(logged)
+        evaluation = evaluate(self.tokenizer, data.eval_batches(split), metrics=self.validation_metrics)
+        self.last_evaluation = (split, evaluation)
+        self._log({f"{split}/{name}": value for name, value in evaluation.values.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""

@@ -26,9 +26,11 @@ from signaltok.training.config.identity import config_hash
 from signaltok.training.config.resolve import moved, plain, stored
 from signaltok.training.config.schema import CHECKPOINTS, TrainConfig
 from signaltok.training.config.show import show_config
+from signaltok.training.export import write_run
 from signaltok.training.figures import conclude
 from signaltok.training.module import TokenizerModule
 from signaltok.training.provenance import changes, collect, command_line, now
+from signaltok.training.run_logger import run_loggers
 from signaltok.training.start import from_checkpoint, last_checkpoint, take_weights
 
 # Task names whose runs outputs/latest does not follow.
@@ -69,15 +71,21 @@ def run(
     run_data = build_run_data(settings, data=data)
     module = build_module(settings, tokenizer, run_data)
     trainer, clock = build_trainer(settings)
+    loggers = run_loggers(trainer) if trainer.is_global_zero else []
+    for logger in loggers:
+        logger.connect()
     if trainer.is_global_zero:
         _begin_folder(settings, folder, data, command=command, overrides=overrides, repeats=repeats)
+    for logger in loggers:
+        logger.begin(settings, run_folder.read_provenance(folder))
     checkpoint = None if settings["run"]["resume"] is None else last_checkpoint(folder)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     trainer.fit(module, datamodule=run_data, ckpt_path=checkpoint, weights_only=True)
     figures = _figures(module, clock)
+    device = trainer.strategy.root_device  # the module itself is back on the processor
     if settings["run"]["evaluate"]:
         conclude(
-            _chosen(settings, module, trainer.strategy.root_device),
+            _chosen(settings, module, device),
             run_data,
             folder=folder,
             metrics=build_each(settings["metrics"]),
@@ -90,6 +98,9 @@ def run(
     elif trainer.is_global_zero:
         figures["run/seconds"] = time.perf_counter() - started
         run_folder.write_summary(folder, figures)
+    name = settings["run"]["checkpoint"]
+    for logger in loggers:
+        logger.conclude(figures, lambda out: write_run(_chosen(settings, module, device), folder, out, checkpoint=name))
     return figures
 
 
