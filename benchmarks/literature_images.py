@@ -1,133 +1,11 @@
-"""The 24 claims about image tokenizers: which runs they need, and how they are judged.
-
-Every run trains the same small encoder and decoder (stride 8 unless the claim is about it) on 64-pixel crops of
-data/photos, by the absolute error and the quantizer's own losses. Only what the name of a run says differs.
-"""
+"""The 24 claims about image tokenizers, each with the judge of its runs (literature_image_runs.py)."""
 
 import itertools
-from pathlib import Path
 
 from literature import FAILS, HOLDS, Claim, Values, above, at_least, rising, shown, worst
+from literature_image_runs import EXTRA, overrides
 
-from signaltok.reports.run_files import read_curves
-
-ROOT = Path(__file__).parents[1]
-TARGET = "signaltok.quantizers.codebook"
-
-BASE = (
-    "task_name=literature", "objective=absolute_error", "encoder.widths=[64,96]", "decoder.widths=[96,64]",
-    "encoder.depth=1", "decoder.depth=1", "trainer=cpu", "run.report=false", "run.checkpoint=last",
-    "callbacks.progress_bar=null", "callbacks.best_checkpoint=null", "callbacks.interruption=null",
-    "callbacks.collapse=null", f"paths.root_dir={ROOT}",
-)  # fmt: skip
-GRADIENT = (
-    "quantizer=vq_euclidean", "quantizer.revival=null", "~quantizer.update.epsilon",
-    f"quantizer.update._target_={TARGET}.update.Gradient",
-    f"quantizer.initialization._target_={TARGET}.initialization.Uniform",
-    "+objective.terms.codebook={_target_: signaltok.objectives.quantizer_loss.QuantizerLoss, name: codebook}",
-    "+objective.weights.codebook=1.0",
-)  # fmt: skip
-AVERAGE = ("quantizer=vq_euclidean",)
-REVIVAL = (f"quantizer.revival={{_target_: {TARGET}.revival.UsageRevival, threshold: 0.05, every: 10, until: 0.8}}",)
-
-
-def gradient(size: int, dim: int, *more: str) -> tuple[str, ...]:
-    return (
-        *GRADIENT,
-        f"quantizer.codebook_size={size}",
-        f"quantizer.codebook_dim={dim}",
-        f"encoder.latent_dim={dim}",
-        *more,
-    )
-
-
-def average(size: int, dim: int, *more: str) -> tuple[str, ...]:
-    return (
-        *AVERAGE,
-        f"quantizer.codebook_size={size}",
-        f"quantizer.codebook_dim={dim}",
-        f"encoder.latent_dim={dim}",
-        *more,
-    )
-
-
-def lattice(levels: str) -> tuple[str, ...]:
-    return ("quantizer=fsq", f"quantizer.levels=[{levels}]")
-
-
-RUNS: dict[str, tuple[str, ...]] = {
-    **{f"gradient_{size}": gradient(size, 64) for size in (256, 1024, 4096)},
-    "gradient_4096_revival": gradient(4096, 64, *REVIVAL),
-    "gradient_1024_rotation": gradient(1024, 64, f"quantizer.estimator._target_={TARGET}.estimator.Rotation"),
-    "gradient_1024_beta_1": gradient(1024, 64, "objective.weights.commitment=1.0"),
-    **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 32)},
-    **{f"cosine_1024_dim_{dim}": gradient(1024, dim, "quantizer.metric=cosine") for dim in (4, 8, 256)},
-    "cosine_4096_dim_8": gradient(4096, 8, "quantizer.metric=cosine"),
-    "average_4096": average(4096, 64),
-    "average_1024_uniform": average(
-        1024, 64, "quantizer.revival=null", f"quantizer.initialization={{_target_: {TARGET}.initialization.Uniform}}"
-    ),
-    "average_1024_kmeans": average(
-        1024, 64, "quantizer.revival=null",
-        f"quantizer.initialization={{_target_: {TARGET}.initialization.KMeans, iterations: 10}}",
-    ),
-    "average_65536": average(65536, 8),
-    "residual_2_256": ("quantizer=rvq", "quantizer.num_codebooks=2", "quantizer.dropout=0.0"),
-    "residual_8_256": ("quantizer=rvq", "quantizer.num_codebooks=8", "quantizer.dropout=0.5"),
-    "lattice_256": lattice("8,6,5"),
-    "lattice_1024": lattice("8,5,5,5"),
-    "lattice_4096": lattice("7,5,5,5,5"),
-}  # fmt: skip
-# Functions of this file that add figures to a complete run.
-EXTRA = {
-    "residual_8_256": "literature_images:psnr_by_levels",
-    "average_1024_kmeans": "literature_images:early_psnr",
-    "average_1024_uniform": "literature_images:early_psnr",
-}
-
-
-def overrides(name: str, steps: int) -> list[str]:
-    """The overrides of a run of so many steps."""
-    own = [
-        f"trainer.max_steps={steps}",
-        f"trainer.val_check_interval={max(1, steps // 4)}",
-        "trainer.log_every_n_steps=50",
-    ]
-    return [*RUNS[name], *BASE, *own]
-
-
-def psnr_by_levels(run: Path) -> dict[str, float]:
-    """test/psnr of a complete run, decoded from the first 1, 2, … levels."""
-    import torch
-    from omegaconf import OmegaConf
-
-    from signaltok.metrics.distortion import psnr
-    from signaltok.training.config.build import build
-    from signaltok.training.start import read_tokenizer
-
-    tokenizer = read_tokenizer(run, "last")
-    settings = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    data = build(settings["data"])  # type: ignore[index,call-overload]
-    count = len(tokenizer.quantizer.codebook_sizes)
-    sums, items = [0.0] * count, 0
-    for batch in data.eval_loader("test", rank=0, world=1):
-        with torch.no_grad():
-            for signal in batch.signal.split(1):
-                codes = tokenizer.encode(signal).levels
-                for levels in range(1, count + 1):
-                    decoded = tokenizer.decoder(tokenizer.quantizer.decode(codes[:levels]), tuple(signal.shape[2:]))
-                    low, high = tokenizer.value_range
-                    sums[levels - 1] += float(
-                        psnr(signal, decoded.clamp(low, high), tokenizer.value_range).clamp(max=100)
-                    )
-                items += 1
-    return {f"test/psnr_of_{levels}_levels": total / items for levels, total in enumerate(sums, start=1)}
-
-
-def early_psnr(run: Path) -> dict[str, float]:
-    """val/psnr of the first validation, a quarter of the run in."""
-    (curve,) = (curve for curve in read_curves(run / "metrics.csv") if curve.name == "val/psnr")
-    return {"early/psnr": float(curve.values[0])}
+__all__ = ["CLAIMS", "EXTRA", "overrides"]
 
 
 def usage(values: Values, *runs: str) -> str:
@@ -199,6 +77,22 @@ def claim_9(v: Values) -> tuple[str, str]:
     return f"error {errors}; {usage(v, a, b)}", found
 
 
+def claim_10(v: Values) -> tuple[str, str]:
+    return f"K 4,096: {usage(v, 'simvq_4096')}", at_least(v["simvq_4096"]["test/usage"], 0.99)
+
+
+def claim_11(v: Values) -> tuple[str, str]:
+    low, high = "ibq_1024", "ibq_1024_dim_256"
+    found = worst(at_least(v[low]["test/usage"], 0.95), above(v[low]["test/usage"], v[high]["test/usage"]))
+    return f"D 16; D 256 at a rate of 1e-4: {usage(v, low, high)}", found
+
+
+def claim_12(v: Values) -> tuple[str, str]:
+    families = [[f"{name}_{size}" for size in (256, 1024, 4096)] for name in ("simvq", "ibq")]
+    text = "; ".join(f"{runs[0].split('_')[0]} {decibel(v, *runs)}" for runs in families)
+    return text, worst(*(rising(*(v[run]["test/psnr"] for run in runs)) for runs in families))
+
+
 def claim_13(v: Values) -> tuple[str, str]:
     columns = [v["residual_8_256"][f"test/psnr_of_{levels}_levels"] for levels in range(1, 9)]
     means = [sum(column) / len(column) for column in columns]
@@ -212,6 +106,37 @@ def claim_14(v: Values) -> tuple[str, str]:
     return f"2 x 2^8, 2^16: {decibel(v, *runs)}", above(*(v[run]["test/psnr"] for run in runs))
 
 
+def claim_15(v: Values) -> tuple[str, str]:
+    runs = ("grouped_8_512", "average_4096")
+    return f"8 x 512, 1 x 4,096: {decibel(v, *runs)}", above(*(v[run]["test/psnr"] for run in runs))
+
+
+def claim_16(v: Values) -> tuple[str, str]:
+    runs = ("lookup_free_entropy_0.1", "lookup_free_entropy_0.0")
+    found = worst(above(*(v[run]["test/usage"] for run in runs)), at_least(v[runs[0]]["test/usage"], 0.95))
+    return f"weight .1, 0: {usage(v, *runs)}", found
+
+
+def claim_17(v: Values) -> tuple[str, str]:
+    more, less = "lookup_free_entropy_0.5", "lookup_free_entropy_0.1"
+    found = worst(
+        above(v[more]["test/perplexity"], v[less]["test/perplexity"]), above(v[less]["test/psnr"], v[more]["test/psnr"])
+    )
+    codes = ", ".join(shown(v[run]["test/perplexity"], 0) for run in (more, less))
+    return f"weight .5, .1: perplexity {codes}; {decibel(v, more, less)}", found
+
+
+def claim_18(v: Values) -> tuple[str, str]:
+    runs = ("spherical_10", "lookup_free_entropy_0.1")
+    return f"10 bits: {decibel(v, *runs)}", above(*(v[run]["test/psnr"] for run in runs))
+
+
+def claim_19(v: Values) -> tuple[str, str]:
+    annealed, constant, prior = "gumbel_kl_0.0", "gumbel_constant", "gumbel_kl_1.0"
+    found = worst(*(above(v[annealed]["test/psnr"], v[other]["test/psnr"]) for other in (constant, prior)))
+    return f"annealed, constant, annealed with KL 1: {decibel(v, annealed, constant, prior)}", found
+
+
 def claim_20(v: Values) -> tuple[str, str]:
     runs = ("gradient_1024_batch_2", "gradient_1024", "gradient_1024_batch_32")
     return f"batch 2, 8, 32: {usage(v, *runs)}", rising(*(v[run]["test/usage"] for run in runs))
@@ -221,6 +146,19 @@ def claim_21(v: Values) -> tuple[str, str]:
     runs = ("gradient_1024", "gradient_1024_beta_1")
     gaps = [abs(a - b) for a, b in zip(*(v[run]["test/psnr"] for run in runs), strict=True)]
     return f".25, 1: {decibel(v, *runs)}", HOLDS if max(gaps) < 0.5 else FAILS
+
+
+def claim_23(v: Values) -> tuple[str, str]:
+    runs = ("stride_8_256", "stride_16_16384")
+    return f"stride 8 with 2^8, 16 with 2^14: {decibel(v, *runs)}", above(*(v[run]["test/psnr"] for run in runs))
+
+
+def claim_24(v: Values) -> tuple[str, str]:
+    lengths = (8, 16, 32, 64)
+    fixed = [v[f"query_{tokens}"]["test/psnr"] for tokens in lengths]
+    dropped = [v["query_tail_drop"][f"test/psnr_of_{tokens}_tokens"] for tokens in lengths]
+    each, one = (", ".join(shown(column) for column in columns) for columns in (fixed, dropped))
+    return f"8, 16, 32, 64 tokens: {each} dB; one model {one} dB", worst(rising(*fixed), rising(*dropped))
 
 
 CLAIMS = [
@@ -277,6 +215,21 @@ CLAIMS = [
         ("gradient_1024_rotation", "gradient_1024"),
         claim_9,
     ),
+    Claim(10, "SimVQ uses nearly all codes of a large codebook", "SimVQ", ("simvq_4096",), claim_10),
+    Claim(
+        11,
+        "IBQ uses its codes at few dimensions and may collapse at many with a low rate",
+        "SEED-Voken#59",
+        ("ibq_1024", "ibq_1024_dim_256"),
+        claim_11,
+    ),
+    Claim(
+        12,
+        "PSNR of SimVQ and of IBQ rises with the codebook",
+        "SimVQ, IBQ",
+        ("simvq_256", "simvq_1024", "simvq_4096", "ibq_256", "ibq_1024", "ibq_4096"),
+        claim_12,
+    ),
     Claim(13, "PSNR rises with the depth of a residual stack, less and less", "RQ-VAE", ("residual_8_256",), claim_13),
     Claim(
         14, "at 16 bits two residual levels beat one codebook", "RQ-VAE", ("residual_2_256", "average_65536"), claim_14
@@ -294,5 +247,13 @@ CLAIMS = [
         "taming#57",
         ("gradient_1024", "gradient_1024_beta_1"),
         claim_21,
+    ),
+    Claim(23, "more tokens beat more codes", "LDM", ("stride_8_256", "stride_16_16384"), claim_23),
+    Claim(
+        24,
+        "PSNR rises with the number of one-dimensional tokens, in one model too",
+        "TiTok, One-D-Piece",
+        ("query_8", "query_16", "query_32", "query_64", "query_tail_drop"),
+        claim_24,
     ),
 ]

@@ -1,0 +1,180 @@
+"""The runs behind the claims about image tokenizers.
+
+Every run trains the same small encoder and decoder (stride 8 unless the claim is about it) on 64-pixel crops of
+data/photos, by the absolute error and the quantizer's own losses. Only what the name of a run says differs.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from signaltok.metrics.distortion import psnr
+from signaltok.reports.run_files import read_curves
+from signaltok.tokenizer import Tokenizer
+from signaltok.training.config.build import build
+from signaltok.training.start import read_tokenizer
+
+ROOT = Path(__file__).parents[1]
+TARGET = "signaltok.quantizers.codebook"
+
+BASE = (
+    "task_name=literature", "objective=absolute_error", "encoder.widths=[64,96]", "decoder.widths=[96,64]",
+    "encoder.depth=1", "decoder.depth=1", "trainer=cpu", "run.report=false", "run.checkpoint=last",
+    "callbacks.progress_bar=null", "callbacks.best_checkpoint=null", "callbacks.interruption=null",
+    "callbacks.collapse=null", f"paths.root_dir={ROOT}",
+)  # fmt: skip
+GRADIENT = (
+    "quantizer=vq_euclidean", "quantizer.revival=null", "~quantizer.update.epsilon",
+    f"quantizer.update._target_={TARGET}.update.Gradient",
+    f"quantizer.initialization._target_={TARGET}.initialization.Uniform",
+    "+objective.terms.codebook={_target_: signaltok.objectives.quantizer_loss.QuantizerLoss, name: codebook}",
+    "+objective.weights.codebook=1.0",
+)  # fmt: skip
+AVERAGE = ("quantizer=vq_euclidean",)
+REVIVAL = (f"quantizer.revival={{_target_: {TARGET}.revival.UsageRevival, threshold: 0.05, every: 10, until: 0.8}}",)
+
+
+def gradient(size: int, dim: int, *more: str) -> tuple[str, ...]:
+    return (
+        *GRADIENT,
+        f"quantizer.codebook_size={size}",
+        f"quantizer.codebook_dim={dim}",
+        f"encoder.latent_dim={dim}",
+        *more,
+    )
+
+
+def average(size: int, dim: int, *more: str) -> tuple[str, ...]:
+    return (
+        *AVERAGE,
+        f"quantizer.codebook_size={size}",
+        f"quantizer.codebook_dim={dim}",
+        f"encoder.latent_dim={dim}",
+        *more,
+    )
+
+
+def lattice(levels: str) -> tuple[str, ...]:
+    return ("quantizer=fsq", f"quantizer.levels=[{levels}]")
+
+
+RUNS: dict[str, tuple[str, ...]] = {
+    **{f"gradient_{size}": gradient(size, 64) for size in (256, 1024, 4096)},
+    "gradient_4096_revival": gradient(4096, 64, *REVIVAL),
+    "gradient_1024_rotation": gradient(1024, 64, f"quantizer.estimator._target_={TARGET}.estimator.Rotation"),
+    "gradient_1024_beta_1": gradient(1024, 64, "objective.weights.commitment=1.0"),
+    **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 32)},
+    **{f"cosine_1024_dim_{dim}": gradient(1024, dim, "quantizer.metric=cosine") for dim in (4, 8, 256)},
+    "cosine_4096_dim_8": gradient(4096, 8, "quantizer.metric=cosine"),
+    "average_4096": average(4096, 64),
+    "average_1024_uniform": average(
+        1024, 64, "quantizer.revival=null", f"quantizer.initialization._target_={TARGET}.initialization.Uniform"
+    ),
+    "average_1024_kmeans": average(
+        1024, 64, "quantizer.revival=null",
+        f"quantizer.initialization._target_={TARGET}.initialization.KMeans",
+        "+quantizer.initialization.iterations=10",
+    ),
+    "average_65536": average(65536, 8),
+    "residual_2_256": ("quantizer=rvq", "quantizer.num_codebooks=2", "quantizer.dropout=0.0"),
+    "residual_8_256": ("quantizer=rvq", "quantizer.num_codebooks=8", "quantizer.dropout=0.5"),
+    "lattice_256": lattice("8,6,5"),
+    "lattice_1024": lattice("8,5,5,5"),
+    "lattice_4096": lattice("7,5,5,5,5"),
+    **{f"simvq_{size}": ("quantizer=simvq", f"quantizer.codebook_size={size}") for size in (256, 1024, 4096)},
+    **{
+        f"ibq_{size}": ("quantizer=ibq", f"quantizer.codebook_size={size}", "encoder.latent_dim=16")
+        for size in (256, 1024, 4096)
+    },
+    "ibq_1024_dim_256": ("quantizer=ibq", "encoder.latent_dim=256", "optimization.learning_rate=1e-4"),
+    "grouped_8_512": (
+        "quantizer=grouped", "encoder.latent_dim=64", "quantizer.num_groups=8", "quantizer.member.latent_dim=8",
+        "quantizer.member.codebook_size=512",
+    ),
+    **{
+        f"lookup_free_entropy_{weight}": (
+            "quantizer=lfq",
+            f"objective.weights.entropy_sample={weight}",
+            f"objective.weights.entropy_deficit={weight}",
+        )
+        for weight in (0.0, 0.1, 0.5)
+    },
+    "spherical_10": ("quantizer=bsq",),
+    **{f"gumbel_kl_{weight}": ("quantizer=gumbel", f"objective.weights.kl={weight}") for weight in (0.0, 1.0)},
+    "gumbel_constant": ("quantizer=gumbel", "objective.weights.kl=0.0", "quantizer.temperature_end=1.0"),
+    "stride_8_256": average(256, 8),
+    "stride_16_16384": (*average(16384, 8), "encoder.stride=16"),
+    **{
+        f"query_{tokens}": (
+            "encoder=query", "decoder=query", "quantizer=fsq", "quantizer.levels=[8,5,5,5]", f"encoder.tokens={tokens}",
+        )
+        for tokens in (8, 16, 32, 64)
+    },
+    "query_tail_drop": (
+        "encoder=query", "decoder=query", "quantizer=fsq", "quantizer.levels=[8,5,5,5]", "encoder.tokens=64",
+        "encoder.tail_drop={_target_: signaltok.layers.tail.TailDrop, least: 8, lengths: powers_of_two}",
+    ),
+}  # fmt: skip
+# Functions of this file that add figures to a complete run.
+EXTRA = {
+    "residual_8_256": "literature_image_runs:psnr_by_levels",
+    "average_1024_kmeans": "literature_image_runs:early_psnr",
+    "average_1024_uniform": "literature_image_runs:early_psnr",
+    "query_tail_drop": "literature_image_runs:psnr_by_tokens",
+}
+
+
+def overrides(name: str, steps: int) -> list[str]:
+    """The overrides of a run of so many steps."""
+    own = [
+        f"trainer.max_steps={steps}",
+        f"trainer.val_check_interval={max(1, steps // 4)}",
+        "trainer.log_every_n_steps=50",
+    ]
+    return [*RUNS[name], *BASE, *own]
+
+
+def test_psnr(run: Path, variants: dict[str, Callable[[Tokenizer, Tensor], Tensor]]) -> dict[str, float]:
+    """test/<name> in dB of a complete run for each way of reconstructing a picture."""
+    tokenizer = read_tokenizer(run, "last")
+    settings = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    data = build(settings["data"])  # type: ignore[index,call-overload]
+    low, high = tokenizer.value_range
+    sums, items = dict.fromkeys(variants, 0.0), 0
+    for batch in data.eval_loader("test", rank=0, world=1):
+        with torch.no_grad():
+            for signal in batch.signal.split(1):
+                for name, reconstruct in variants.items():
+                    decoded = reconstruct(tokenizer, signal).clamp(low, high)
+                    sums[name] += float(psnr(signal, decoded, tokenizer.value_range).clamp(max=100))
+                items += 1
+    return {f"test/{name}": total / items for name, total in sums.items()}
+
+
+def psnr_by_levels(run: Path) -> dict[str, float]:
+    """test/psnr_of_<n>_levels, decoded from the first 1 to 8 levels."""
+
+    def reconstruct(tokenizer: Tokenizer, signal: Tensor, levels: int) -> Tensor:
+        codes = tokenizer.encode(signal).levels[:levels]
+        return tokenizer.decoder(tokenizer.quantizer.decode(codes), tuple(signal.shape[2:]))
+
+    return test_psnr(run, {f"psnr_of_{n}_levels": partial(reconstruct, levels=n) for n in range(1, 9)})
+
+
+def psnr_by_tokens(run: Path) -> dict[str, float]:
+    """test/psnr_of_<n>_tokens, decoded from the first 8 to 64 tokens."""
+
+    def reconstruct(tokenizer: Tokenizer, signal: Tensor, tokens: int) -> Tensor:
+        return tokenizer(signal, tokens=tokens).signal
+
+    return test_psnr(run, {f"psnr_of_{n}_tokens": partial(reconstruct, tokens=n) for n in (8, 16, 32, 64)})
+
+
+def early_psnr(run: Path) -> dict[str, float]:
+    """val/psnr of the first validation, a quarter of the run in."""
+    (curve,) = (curve for curve in read_curves(run / "metrics.csv") if curve.name == "val/psnr")
+    return {"early/psnr": float(curve.values[0])}
