@@ -1,0 +1,26 @@
+"""Lookup-free quantization: the sign of every channel of a small latent; 2^bits codes and no table.
+
+Yu, Lezama et al.: "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation" (2023; MAGVIT-v2), section
+3.1: q_i = sign(z_i) (equation 3), the code is sum over i of 2^i [z_i > 0] (equation 4), and the entropy penalty
+E[H(q(z))] - H(E[q(z)]) (equation 5) keeps the codes in use.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from signaltok.quantizers.binary import BinaryQuantizer
+from signaltok.quantizers.entropy import CodeEntropy
+
+
+class LookupFreeQuantizer(BinaryQuantizer):
+    """One level of 2^bits codes with vectors of +-1. Losses: see BinaryQuantizer.
+
+    entropy: None where nothing but the commitment holds the latent; then many codes fall out of use.
+    """
+
+    def __init__(self, *, latent_dim: int, bits: int, entropy: CodeEntropy | None) -> None:
+        super().__init__(latent_dim=latent_dim, bits=bits, magnitude=1.0, entropy=entropy)
+
+    def inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b *l inner"]:
+        """See BinaryQuantizer."""
+        return self.project_in(z.movedim(1, -1))
