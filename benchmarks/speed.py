@@ -1,6 +1,7 @@
 """Speed, as ratios to a peer in the same process.
 
 python benchmarks/speed.py search [--json]     our codebook's training forward against vector-quantize-pytorch
+python benchmarks/speed.py entropy [--json]    the entropy of lookup-free codes against vector-quantize-pytorch
 """
 
 import sys
