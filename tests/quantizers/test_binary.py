@@ -108,18 +108,18 @@ def test_without_an_entropy_there_is_only_the_commitment(kind: type) -> None:
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_the_entropy_keeps_the_codes_in_use(weight: float) -> None:
     # Latents that begin in one orthant. The commitment alone leaves them on its one code; with the entropy they
-    # spread over nearly all 64.
+    # spread over most of the 64.
     generator = torch.Generator().manual_seed(0)
-    quantizer = build(LookupFreeQuantizer, 6, of=entropy(0.5)).train()
+    quantizer = build(LookupFreeQuantizer, 6, of=entropy(1.0)).train()
     z = (0.5 + 0.1 * torch.randn(4, 6, 64, generator=generator)).requires_grad_()
-    optimizer = torch.optim.Adam([z], lr=0.05)
-    for _ in range(200):
+    optimizer = torch.optim.Adam([z], lr=0.2)
+    for _ in range(60):
         optimizer.zero_grad()
         losses = quantizer(z).losses
         (0.25 * losses["commitment"] + weight * (losses["entropy_sample"] + losses["entropy_deficit"])).backward()
         optimizer.step()
     used = len(quantizer.encode(z)[0].unique())
-    assert used == 1 if weight == 0 else used >= 58, used
+    assert used == 1 if weight == 0 else used >= 50, used
 
 
 @classes

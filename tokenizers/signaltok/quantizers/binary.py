@@ -26,7 +26,7 @@ class BinaryQuantizer(Quantizer):
 
     scale: Tensor
 
-    def __init__(self, *, latent_dim: int, bits: int, magnitude: float, entropy: CodeEntropy | None) -> None:
+    def __init__(self, *, latent_dim: int, bits: int, entropy: CodeEntropy | None) -> None:
         super().__init__()
         if not 1 <= bits <= LARGEST_BITS:
             raise ValueError(f"bits must be 1 to {LARGEST_BITS}, got {bits}; a code is one integer of 32 bits")
@@ -37,7 +37,12 @@ class BinaryQuantizer(Quantizer):
         self.project_in = nn.Linear(latent_dim, bits) if projects else nn.Identity()
         self.project_out = nn.Linear(bits, latent_dim) if projects else nn.Identity()
         # A buffer, because a module in float64 must give its vectors in float64.
-        self.register_buffer("scale", torch.tensor(magnitude), persistent=False)
+        self.register_buffer("scale", torch.tensor(self.magnitude(bits)), persistent=False)
+
+    @staticmethod
+    @abstractmethod
+    def magnitude(bits: int) -> float:
+        """The absolute value of every coordinate of a code's vector."""
 
     @abstractmethod
     def inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b *l inner"]:

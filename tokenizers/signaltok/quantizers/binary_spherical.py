@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signaltok.quantizers.binary import BinaryQuantizer
-from signaltok.quantizers.entropy import CodeEntropy
 
 
 class BinarySphericalQuantizer(BinaryQuantizer):
@@ -21,8 +20,10 @@ class BinarySphericalQuantizer(BinaryQuantizer):
     The inner latent, to which z_q has the gradient one, is the projected latent divided by its length.
     """
 
-    def __init__(self, *, latent_dim: int, bits: int, entropy: CodeEntropy | None) -> None:
-        super().__init__(latent_dim=latent_dim, bits=bits, magnitude=1 / math.sqrt(bits), entropy=entropy)
+    @staticmethod
+    def magnitude(bits: int) -> float:
+        """See BinaryQuantizer."""
+        return 1 / math.sqrt(bits)
 
     def inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b *l inner"]:
         """See BinaryQuantizer."""

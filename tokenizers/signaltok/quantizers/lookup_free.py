@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from signaltok.quantizers.binary import BinaryQuantizer
-from signaltok.quantizers.entropy import CodeEntropy
 
 
 class LookupFreeQuantizer(BinaryQuantizer):
@@ -18,8 +17,10 @@ class LookupFreeQuantizer(BinaryQuantizer):
     entropy: None where nothing but the commitment holds the latent; then many codes fall out of use.
     """
 
-    def __init__(self, *, latent_dim: int, bits: int, entropy: CodeEntropy | None) -> None:
-        super().__init__(latent_dim=latent_dim, bits=bits, magnitude=1.0, entropy=entropy)
+    @staticmethod
+    def magnitude(bits: int) -> float:  # noqa: ARG004
+        """See BinaryQuantizer."""
+        return 1.0
 
     def inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b *l inner"]:
         """See BinaryQuantizer."""
