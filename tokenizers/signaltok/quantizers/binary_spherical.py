@@ -1,6 +1,6 @@
 """Binary spherical quantization: lookup-free codes on the unit sphere, +-1/sqrt(bits) on every channel.
 
-Zhao, Xiong, Kraehenbuehl: "Image and Video Tokenization with Binary Spherical Quantization" (2024), section 4:
+Zhao, Xiong, Kraehenbuehl: "Image and Video Tokenization with Binary Spherical Quantization" (2024):
 u = v / |v| and u_q = sign(u) / sqrt(bits), so that the distance of latent and code is bounded. The paper's entropy of
 the mean distribution is a sum over coordinates or groups, an upper bound; here it is exact (entropy.py).
 """

@@ -1,6 +1,6 @@
 """The entropies that keep all codes of a product codebook in use, exactly and without a tokens x codes matrix.
 
-Lookup-free quantizers (Yu et al. 2023, section 3.1; Zhao et al. 2024, section 4) are trained with
+Lookup-free quantizers (Yu et al. 2023, section 3.1; Zhao et al. 2024) are trained with
 
     E_n[H(p_n)] - gamma H(mean_n p_n),      p_n(c) = exp(-|z_n - c|^2 / tau) / sum over all codes c',
 

@@ -1,8 +1,8 @@
 """Lookup-free quantization: the sign of every channel of a small latent; 2^bits codes and no table.
 
 Yu, Lezama et al.: "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation" (2023; MAGVIT-v2), section
-3.1: q_i = sign(z_i) (equation 3), the code is sum over i of 2^i [z_i > 0] (equation 4), and the entropy penalty
-E[H(q(z))] - H(E[q(z)]) (equation 5) keeps the codes in use.
+3.1: q_i = sign(z_i), the code is sum over i of 2^i [z_i > 0], and the entropy penalty E[H(p)] - H(E[p]) (entropy.py)
+keeps the codes in use.
 """
 
 from jaxtyping import Float
