@@ -11,14 +11,17 @@ from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.entropy import CodeEntropy
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
+from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
 DIM = 4
@@ -69,6 +72,10 @@ def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
+def entropy() -> CodeEntropy:
+    return CodeEntropy(temperature=0.3, early_factor=3.0, early_until=0.5)
+
+
 def normalised(quantizer: Quantizer, z: Tensor) -> Tensor:
     return F.normalize(z, dim=1)
 
@@ -77,6 +84,10 @@ QUANTIZERS = {
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
+    "lfq": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
+    "lfq projected": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=7, entropy=entropy())),
+    "bsq": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
+    "bsq projected": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=3, entropy=None)),
     "vq": Row(vector(), itself),
     "vq gradient": Row(vector(update=Gradient(decay=0.9), initialization=Uniform()), itself),
     "vq rotation": Row(vector(estimator=Rotation())),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from table import DIM, QUANTIZERS, library, residual, vector
+from table import DIM, QUANTIZERS, entropy, library, residual, vector
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,6 +25,7 @@ from signaltok.quantizers.codebook.initialization import KMeans, Uniform
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import valid_mask
@@ -52,6 +53,9 @@ MORE: dict[str, Callable[[], Quantizer]] = {
     # Uniform: a code that is a row leaves rounding alone to the level after it, and codes of that size are ties.
     "rvq nested dropout": residual(residual(vector(initialization=Uniform()), dropout=0.5), dropout=0.5),
     "rvq of fsq dropout": residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[3, 3, 3, 3]), dropout=0.5),
+    "rvq of lfq dropout": residual(
+        lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), dropout=1.0
+    ),
     "rvq of library dropout": residual(
         library("VectorQuantize", codebook_size=16, kmeans_init=True, threshold_ema_dead_code=30), dropout=1.0
     ),

@@ -28,6 +28,8 @@ QUANTIZERS = {
     "vq_euclidean": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "rvq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "fsq": ("quantizer.levels=[3,3]",),
+    "lfq": ("quantizer.bits=4",),
+    "bsq": ("quantizer.bits=4",),
     "identity": (),
     "library": ("quantizer.options.codebook_size=16",),
 }
