@@ -96,7 +96,7 @@ QUANTIZERS = {
             latent_dim=DIM, codebook_size=16, temperature_start=1.0, temperature_end=0.25, annealed_by=0.5
         )
     ),
-    "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16)),
+    "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
     "rvq dropout": Row(residual(vector(), dropout=0.5), itself),

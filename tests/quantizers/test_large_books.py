@@ -22,7 +22,7 @@ def build(size):
 IBQ = """
 from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 def build(size):
-    return IndexPropagationQuantizer(latent_dim=64, codebook_size=size)
+    return IndexPropagationQuantizer(latent_dim=64, codebook_size=size, temperature=1.0)
 """
 STEP = """
 import resource, torch

@@ -52,6 +52,8 @@ class GumbelQuantizer(Quantizer):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.annealed_by = annealed_by
         self.to_logits = nn.Linear(latent_dim, codebook_size)
+        # Latents start small. Logits that hardly differ drown in the noise, and the decoder learns to look away.
+        nn.init.normal_(self.to_logits.weight)
         self.vectors = nn.Parameter(torch.randn(codebook_size, latent_dim))
         self.draws = Draws()
 
