@@ -1,11 +1,13 @@
 """The discrete VAE: a category at every position, relaxed by Gumbel noise while it learns.
 
 Ramesh et al.: "Zero-Shot Text-to-Image Generation" (2021), section 2.1 and appendix A; the relaxation is that of Jang,
-Gu, Poole (2017) and Maddison, Mnih, Teh (2017). With logits l = W z + b over K codes e_k and Gumbel noise g,
+Gu, Poole (2017) and Maddison, Mnih, Teh (2017). With logits l over K codes e_k and Gumbel noise g,
 
     y = softmax((l + g) / tau),    z_q = sum_k y_k e_k    in training,      z_q = e_{argmax l}    ever after,
 
-and KL(softmax(l) || uniform) = log K + sum_k p_k log p_k: a sum over the codes, a mean over positions.
+and KL(softmax(l) || uniform) = log K + sum_k p_k log p_k: a sum over the codes, a mean over positions. The logits are
+l = W n(z) + b, where n gives the channels of a latent mean 0 and variance 1 (the paper has no such norm): latents start
+small, and logits that hardly differ drown in the noise, so that the decoder learns to look away from the codes.
 """
 
 import math
@@ -52,8 +54,7 @@ class GumbelQuantizer(Quantizer):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.annealed_by = annealed_by
         self.to_logits = nn.Linear(latent_dim, codebook_size)
-        # Latents start small. Logits that hardly differ drown in the noise, and the decoder learns to look away.
-        nn.init.normal_(self.to_logits.weight)
+        nn.init.normal_(self.to_logits.weight, std=2 * latent_dim**-0.5)  # logits start a little wider apart than the noise
         self.vectors = nn.Parameter(torch.randn(codebook_size, latent_dim))
         self.draws = Draws()
 
@@ -75,7 +76,7 @@ class GumbelQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """The most probable code, without noise."""
-        rows = z.movedim(1, -1).reshape(-1, self.latent_dim)
+        rows = self._rows(z)
         return (highest(rows, self.to_logits.weight, self.to_logits.bias).view(len(z), *z.shape[2:]),)
 
     def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
@@ -85,7 +86,7 @@ class GumbelQuantizer(Quantizer):
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """Relaxed samples; the codes are those that encode gives, without noise."""
-        everything = z.movedim(1, -1).reshape(-1, self.latent_dim)
+        everything = self._rows(z)
         valid = None if mask is None else mask.flatten()
         logits = self.to_logits(everything if valid is None else everything[valid])
         noisy = (logits + self._noise(logits)) / self.temperature
@@ -99,6 +100,9 @@ class GumbelQuantizer(Quantizer):
             codes=(found.view(len(z), *z.shape[2:]),),
             losses={"kl": divergence_from_uniform(logits)},
         )
+
+    def _rows(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n d"]:
+        return F.layer_norm(z.movedim(1, -1).reshape(-1, self.latent_dim), (self.latent_dim,))
 
     def _noise(self, logits: Float[Tensor, "n K"]) -> Float[Tensor, "n K"]:
         """Gumbel noise of our rows among the rows of all processes: block by block, so that none draws all of it."""
