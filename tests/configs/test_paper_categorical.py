@@ -3,6 +3,7 @@
 import pytest
 from paper import built, parameters
 
+from signaltok.quantizers.codebook.update import Gradient
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.token_stack import grid_size
 
@@ -61,7 +62,7 @@ def test_vitvqgan_base() -> None:
     # Codes of 32 numbers, factorised and on the sphere (section 3.2).
     (vectors,) = tokenizer.quantizer.code_vectors()
     assert vectors.searched.shape == (8192, 32) and vectors.decoded.shape == (8192, 768)
-    assert tokenizer.quantizer.spherical
+    assert tokenizer.quantizer.spherical and isinstance(tokenizer.quantizer.update, Gradient)
     for transformer in (tokenizer.encoder.transformer, tokenizer.decoder.decoder.transformer):
         # ViT-B: 12 blocks of 12 d^2 + 13 d numbers, d = 768 (Dosovitskiy et al. 2021, table 1).
         assert parameters(transformer.blocks) == 12 * (12 * 768**2 + 13 * 768)
