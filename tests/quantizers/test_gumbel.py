@@ -47,7 +47,10 @@ def test_the_divergence_of_a_picture_is_that_of_its_positions_and_not_of_its_bat
     # A known defect elsewhere: logits [b, K, h, w] reshaped to rows without moving the codes last.
     quantizer = build().train()
     z = torch.randn(2, 4, 3, 5)
-    logits = torch.einsum("kd,bdhw->bkhw", quantizer.to_logits.weight, normalised(z)) + quantizer.to_logits.bias[:, None, None]
+    logits = (
+        torch.einsum("kd,bdhw->bkhw", quantizer.to_logits.weight, normalised(z))
+        + quantizer.to_logits.bias[:, None, None]
+    )
     p = logits.softmax(1)
     expected = (p * (p * 16).log()).sum(1).mean()
     torch.testing.assert_close(quantizer(z).losses["kl"], expected)
@@ -90,9 +93,7 @@ def test_a_process_draws_the_rows_of_the_whole_batch_that_are_its_own(monkeypatc
     whole = quantizer._noise(torch.zeros(total, 16))
     for before, count in ((0, 5), (ROWS_A_DRAW - 1, 2), (300, ROWS_A_DRAW + 60), (total - 1, 1), (40, 0)):
         quantizer.draws.steps.zero_()
-        monkeypatch.setattr(
-            "signaltok.quantizers.gumbel.rows_of_group", lambda rows, before=before: (total, before)
-        )
+        monkeypatch.setattr("signaltok.quantizers.gumbel.rows_of_group", lambda rows, before=before: (total, before))
         assert torch.equal(quantizer._noise(torch.zeros(count, 16)), whole[before : before + count])
 
 

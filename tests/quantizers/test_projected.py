@@ -86,7 +86,7 @@ def test_the_frozen_vectors_are_of_length_about_one_whatever_the_data() -> None:
 
 
 def test_a_frozen_codebook_has_no_revival() -> None:
-    with pytest.raises(ValueError, match="Projected moves all codes together.*set revival to null"):
+    with pytest.raises(ValueError, match=r"Projected moves all codes together.*set revival to null"):
         build(revival=UsageRevival(threshold=0.5, every=1, until=1.0))
 
 

@@ -54,7 +54,9 @@ class GumbelQuantizer(Quantizer):
         self.temperature_start, self.temperature_end = temperature_start, temperature_end
         self.annealed_by = annealed_by
         self.to_logits = nn.Linear(latent_dim, codebook_size)
-        nn.init.normal_(self.to_logits.weight, std=2 * latent_dim**-0.5)  # logits start a little wider apart than the noise
+        nn.init.normal_(
+            self.to_logits.weight, std=2 * latent_dim**-0.5
+        )  # logits start a little wider apart than the noise
         self.vectors = nn.Parameter(torch.randn(codebook_size, latent_dim))
         self.draws = Draws()
 

@@ -28,9 +28,7 @@ def propagate(
     return _Propagate.apply(rows, vectors, codes)  # type: ignore[return-value]
 
 
-def entropies(
-    rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def entropies(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """(mean entropy of the rows' p, log K - entropy of the mean p), in nats; the mean is that of all processes.
 
     The first is this process's part of the group's mean; the second is equal on every process. Zeros without rows.
