@@ -7,19 +7,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signaltok.decoders.conv import ConvDecoder
+from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform
+from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
+from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.gumbel import GumbelQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
+from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
@@ -97,6 +101,13 @@ QUANTIZERS = {
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
+    "simvq": Row(vector(update=Projected(decay=0.9), initialization=Gaussian()), itself),
+    "gumbel": Row(
+        lambda: GumbelQuantizer(
+            latent_dim=DIM, codebook_size=16, temperature_start=1.0, temperature_end=0.25, annealed_by=0.5
+        )
+    ),
+    "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
     "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
@@ -122,4 +133,9 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
     "vit": lambda: ViTDecoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
+    "logit laplace": lambda: LogitLaplaceDecoder(
+        decoder=ConvDecoder(axes=2, channels=6, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
+        channels=3,
+        value_range=[-1.0, 1.0],
+    ),
 }

@@ -30,6 +30,9 @@ QUANTIZERS = {
     "fsq": ("quantizer.levels=[3,3]",),
     "lfq": ("quantizer.bits=4",),
     "bsq": ("quantizer.bits=4",),
+    "gumbel": ("quantizer.codebook_size=16",),
+    "ibq": ("quantizer.codebook_size=16",),
+    "simvq": ("quantizer.codebook_size=16",),
     "identity": (),
     "library": ("quantizer.options.codebook_size=16",),
 }
@@ -39,7 +42,11 @@ CONV = ("encoder.widths=[8,8]", "encoder.depth=1", "decoder.widths=[8,8]", "deco
 # The sizes of every part of the groups encoder and decoder; a new part adds one line.
 PARTS = {
     "encoder": {"conv": ("widths=[8,8]", "depth=1"), "vit": ("width=16", "depth=1", "heads=2")},
-    "decoder": {"conv": ("widths=[8,8]", "depth=1"), "vit": ("width=16", "depth=1", "heads=2")},
+    "decoder": {
+        "conv": ("widths=[8,8]", "depth=1"),
+        "vit": ("width=16", "depth=1", "heads=2"),
+        "logit_laplace": ("decoder.widths=[8,8]", "decoder.depth=1"),
+    },
 }
 
 

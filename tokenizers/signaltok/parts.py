@@ -93,6 +93,12 @@ class Decoder(Part, nn.Module, ABC):
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """Decode to l * stride positions on each axis. lengths: valid latent extents, None for full."""
 
+    def learn(
+        self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None
+    ) -> tuple[Float[Tensor, "b c *s"], Float[Tensor, "b k *s"] | None]:
+        """The training forward: the signal and, of a decoder that gives a distribution, its parameters; else None."""
+        return self(z_q, lengths), None
+
 
 @dataclass(frozen=True)
 class CodeVectors:

@@ -164,11 +164,12 @@ class Tokenizer(Part, nn.Module):
         latent = self.encoder(signal, lengths)
         quantized = self.quantizer(latent, mask)
         cells = None if lengths is None else grid_lengths(lengths, self.encoder.stride)
-        decoded = self.decoder(quantized.z_q, cells)
-        decoded = decoded[(..., *(slice(0, n) for n in signal.shape[2:]))]
+        decoded, likelihood = self.decoder.learn(quantized.z_q, cells)
+        cut = (..., *(slice(0, n) for n in signal.shape[2:]))
+        decoded, likelihood = decoded[cut], None if likelihood is None else likelihood[cut]
         if lengths is not None:
             decoded = decoded * valid_mask(lengths, tuple(signal.shape[2:]))
-        return Reconstruction(signal=decoded, quantized=quantized, latent=latent, mask=mask)
+        return Reconstruction(signal=decoded, quantized=quantized, latent=latent, mask=mask, likelihood=likelihood)
 
     def _mask(self, lengths: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
         return None if lengths is None else valid_mask(grid_lengths(lengths, self.encoder.stride), grid)

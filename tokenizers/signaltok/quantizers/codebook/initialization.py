@@ -71,3 +71,14 @@ class Uniform(Initialization):
         """See Initialization."""
         draws = torch.rand(codebook_size, rows.shape[1], generator=generator) * 2 - 1
         return (draws / codebook_size).to(rows)
+
+
+class Gaussian(Initialization):
+    """Normal with variance 1 / d, whatever the data: vectors of length about one (SimVQ's frozen codebook)."""
+
+    def __call__(
+        self, rows: Float[Tensor, "n d"], codebook_size: int, generator: torch.Generator
+    ) -> Float[Tensor, "K d"]:
+        """See Initialization."""
+        dim = rows.shape[1]
+        return (torch.randn(codebook_size, dim, generator=generator) * dim**-0.5).to(rows)

@@ -1,4 +1,4 @@
-"""The nearest code, exactly: the one search behind every learned codebook.
+"""The nearest or the highest-scoring code, exactly: the one search behind every learned codebook.
 
 |z - e|^2 = |z|^2 - 2 (z.e - |e|^2 / 2), so the nearest code has the largest score z.e - |e|^2 / 2. Scores are
 computed tile by tile in float32 (float64 for rows of float64); the tokens x codes matrix never exists.
@@ -23,10 +23,22 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
 
     For cosine similarity give normalised rows and vectors. Memory beyond the result is bounded, whatever n and K.
     """
+    vectors = vectors.detach().to(full_precision(rows).dtype)
+    # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
+    return highest(rows, vectors, vectors.square().sum(1).mul_(-0.5))
+
+
+@torch.no_grad()
+def highest(
+    rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"], bias: Float[Tensor, " K"] | None
+) -> Int64[Tensor, " n"]:
+    """Index of the highest score z.e + bias of each row; the lowest index where several are. bias None: zeros.
+
+    The most probable category of logits, without a matrix of logits. Memory as for nearest.
+    """
     rows = full_precision(rows.detach()).contiguous()
     vectors = vectors.detach().to(rows.dtype)
-    # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
-    bias = vectors.square().sum(1).mul_(-0.5)
+    bias = vectors.new_zeros(len(vectors)) if bias is None else bias.detach().to(rows.dtype)
     one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE
     # A row of NaN is nearest to nothing: it beats no tile and stays at code 0.
     codes = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)

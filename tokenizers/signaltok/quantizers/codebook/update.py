@@ -40,9 +40,10 @@ class Table(nn.Module, ABC):
 
 
 class Update(Part, ABC):
-    """Chooses a table."""
+    """Chooses a table. revives: whether single codes can start again."""
 
     losses: frozenset[str] = frozenset()
+    revives: bool = True
 
     @abstractmethod
     def table(self, codebook_size: int, codebook_dim: int, spherical: bool) -> Table:

@@ -51,6 +51,10 @@ class VectorQuantizer(Quantizer):
             )
         if metric not in METRICS:
             raise ValueError(f"metric must be one of {METRICS}, got {metric!r}")
+        if revival is not None and not update.revives:
+            raise ValueError(
+                f"{type(update).__name__} moves all codes together, so none can start again; set revival to null"
+            )
         self.latent_dim, self.codebook_size, self.codebook_dim = latent_dim, codebook_size, codebook_dim
         self.spherical = metric == "cosine"
         projected = latent_dim != codebook_dim
@@ -100,9 +104,10 @@ class VectorQuantizer(Quantizer):
         valid = None if mask is None else mask.flatten()
         rows = inner if valid is None else inner[valid]
         self._begin(rows.detach())
-        found = nearest(rows, self.table.vectors)
+        vectors = self.table.vectors  # once: they may be computed
+        found = nearest(rows, vectors)
         # EMA vectors move in place below; what this batch was quantized with is gathered before.
-        q = self.table.vectors[found]
+        q = vectors[found]
         losses = {"commitment": mean_square(rows, q.detach()), **self.table.losses(rows, q)}
         estimated = self.estimator(rows, q.detach())
         with torch.no_grad():

@@ -1,0 +1,70 @@
+"""What tells the experiments with large learned books from each other and from the plain VQ-VAE."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
+from signaltok.encoders.vit import ViTEncoder
+from signaltok.objectives.logit_laplace import LogitLaplaceLikelihood
+from signaltok.objectives.objective import Objective
+from signaltok.quantizers.codebook.projected import Projected
+from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.gumbel import GumbelQuantizer
+from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
+from signaltok.tokenizer import Tokenizer
+from signaltok.training.assemble import build_tokenizer
+from signaltok.training.config.build import build
+from signaltok.training.config.resolve import plain, prepare
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def experiment(name: str) -> tuple[Tokenizer, Objective]:
+    prepare()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        settings = plain(compose("train", overrides=["paths.output_dir=run", f"experiment={name}"]))
+    return build_tokenizer(settings), build(settings["objective"])
+
+
+def test_image_dvae_is_categories_with_a_likelihood() -> None:
+    tokenizer, objective = experiment("image_dvae")
+    assert isinstance(tokenizer.quantizer, GumbelQuantizer) and isinstance(tokenizer.decoder, LogitLaplaceDecoder)
+    assert isinstance(objective.terms["reconstruction"], LogitLaplaceLikelihood)
+    assert objective.weights["kl"] > 0
+    assert tokenizer.quantizer.temperature_end < tokenizer.quantizer.temperature_start
+
+
+def test_image_ibq_learns_all_codes_through_the_choice() -> None:
+    tokenizer, objective = experiment("image_ibq")
+    assert isinstance(tokenizer.quantizer, IndexPropagationQuantizer)
+    assert {"index", "codebook", "commitment"} < objective.weights.keys()
+
+
+def test_image_simvq_has_a_frozen_book() -> None:
+    tokenizer, objective = experiment("image_simvq")
+    assert isinstance(tokenizer.quantizer, VectorQuantizer) and isinstance(tokenizer.quantizer.update, Projected)
+    assert tokenizer.quantizer.revival is None
+    assert "codebook" in objective.weights
+
+
+def test_image_vitvqgan_has_a_transformer_and_8192_low_unit_codes() -> None:
+    tokenizer, _ = experiment("image_vitvqgan")
+    assert isinstance(tokenizer.encoder, ViTEncoder) and isinstance(tokenizer.quantizer, VectorQuantizer)
+    assert tokenizer.quantizer.spherical and tokenizer.quantizer.codebook_sizes == (8192,)
+    assert tokenizer.quantizer.codebook_dim <= 8 < tokenizer.encoder.latent_dim
+
+
+@pytest.mark.parametrize("name", ["image_ibq", "image_simvq", "image_vqvae"])
+def test_the_commitment_weight_is_on_the_latent_s_side(name: str) -> None:
+    # Elsewhere beta stands on the codebook's term by default. Here the vectors move with weight one.
+    _, objective = experiment(name)
+    assert objective.weights["commitment"] == 0.25
+    assert objective.weights.get("codebook", 1.0) == 1.0
+
+
+def test_the_image_experiments_share_an_operating_point() -> None:
+    for name in ("image_dvae", "image_ibq", "image_simvq"):
+        tokenizer, _ = experiment(name)
+        assert tokenizer.encoder.stride == (8, 8) and tokenizer.quantizer.codebook_sizes == (1024,)
