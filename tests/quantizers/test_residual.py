@@ -32,7 +32,7 @@ def level(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
 
 def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: float = 0.0, dim: int = 4):
     return ResidualQuantizer(
-        latent_dim=dim, num_codebooks=num_codebooks, level=inner or level(), dropout=dropout
+        latent_dim=dim, num_codebooks=num_codebooks, level=inner or level(), shared=False, rescale=1.0, dropout=dropout
     ).train()
 
 
@@ -196,7 +196,9 @@ def test_without_dropout_there_is_no_state_of_draws() -> None:
 
 
 def test_the_parts_of_a_projected_stack_add_up() -> None:
-    quantizer = ResidualQuantizer(latent_dim=6, num_codebooks=3, level=level(2), dropout=0.0).train()
+    quantizer = ResidualQuantizer(
+        latent_dim=6, num_codebooks=3, level=level(2), shared=False, rescale=1.0, dropout=0.0
+    ).train()
     z = torch.randn(2, 6, 7)
     quantizer(z)
     quantizer.eval()
@@ -210,5 +212,5 @@ def test_arguments_out_of_range_are_refused_with_their_values() -> None:
         build(num_codebooks=0)
     with pytest.raises(ValueError, match=r"got 1\.5"):
         build(dropout=1.5)
-    with pytest.raises(ValueError, match=r"width of 4, not at \[3\]"):
-        build(level(codebook_dim=3))
+    with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
+        ResidualQuantizer(latent_dim=4, num_codebooks=2, level=level(), shared=False, rescale=0.5, dropout=0.0)
