@@ -40,11 +40,14 @@ class MultiscaleQuantizer(Quantizer):
 
     scales: positions of each level for every scales[-1] cells of the latent, ascending; the last level has the whole
     grid. [1, 2, 3, 4, 5, 6, 8, 10, 13, 16] are VAR's grids at 16 x 16 cells, and another size gets ceil(n p / 16).
-    level: a quantizer over the inner latent. shared: whether all scales use one and the same. upsampling: "cubic" or
+    level: a quantizer over the inner latent. shared: whether all scales use one and the same, which then takes its first
+    vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling: "cubic" or
     "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a latent may
     have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change nothing.
     Losses: means over the scales under the levels' own names, and the two of this module.
     """
+
+    started: Tensor
 
     def __init__(
         self,
@@ -73,6 +76,9 @@ class MultiscaleQuantizer(Quantizer):
         for number, copied in enumerate(self.levels):
             draw_apart(copied, number)
         self.smoothing = smoothing
+        self.shared = shared
+        if shared:
+            self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def _quantizers(self) -> list[Quantizer]:
         """The quantizer of every scale: one and the same where they share it."""
@@ -146,6 +152,10 @@ class MultiscaleQuantizer(Quantizer):
         """See Quantizer."""
         inner = silence(pointwise(self.project_in, z), mask)
         extents = [tuple(z.shape[2:])] if mask is None else [tuple(extent) for extent in mask_lengths(mask).tolist()]
+        if self.shared and not bool(self.started):
+            with torch.no_grad():
+                self._quantizers()[0](inner, mask)
+            self.started.fill_(True)
         through = self._quantizers()[0].factorised
         residual, total, taught = inner, torch.zeros_like(inner), torch.zeros_like(inner)
         codes, active, losses = [], [], {name: inner.new_zeros(()) for name in OWN_LOSSES}
