@@ -21,12 +21,16 @@ from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradi
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.gumbel import GumbelQuantizer
+from signaltok.quantizers.hierarchical import HierarchicalQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
+from signaltok.quantizers.multiscale import MultiscaleQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
+from signaltok.quantizers.smoothing import PartlySharedConvolutions
 
 DIM = 4
 STRIDE = 4
@@ -37,10 +41,12 @@ class Row:
     """build: a quantizer of DIM latent channels.
 
     inner: what z_q's gradient must equal under the straight-through estimator; None for other estimators.
+    axes: the only number of axes that the quantizer takes, None where it takes any.
     """
 
     build: Callable[[], Quantizer]
     inner: Callable[[Quantizer, Tensor], Tensor] | None = None
+    axes: int | None = None
 
 
 def itself(quantizer: Quantizer, z: Tensor) -> Tensor:
@@ -68,8 +74,25 @@ def vector(**changes: object) -> Callable[[], Quantizer]:
     return build
 
 
-def residual(level: Callable[[], Quantizer], dropout: float = 0.0) -> Callable[[], Quantizer]:
-    return lambda: ResidualQuantizer(latent_dim=DIM, num_codebooks=3, level=level(), dropout=dropout)
+def residual(
+    level: Callable[[], Quantizer], dropout: float = 0.0, shared: bool = False, rescale: float = 1.0
+) -> Callable[[], Quantizer]:
+    return lambda: ResidualQuantizer(
+        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout
+    )
+
+
+def grouped(member: Callable[[], Quantizer], num_groups: int = 2) -> Callable[[], Quantizer]:
+    return lambda: GroupedQuantizer(latent_dim=DIM, num_groups=num_groups, member=member())
+
+
+def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[], Quantizer]:
+    plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None}
+    return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
+
+
+def smoothing() -> PartlySharedConvolutions:
+    return PartlySharedConvolutions(axes=2, width=DIM, count=4, ratio=0.5)
 
 
 def library(name: str, **options: object) -> Callable[[], Quantizer]:
@@ -114,8 +137,60 @@ QUANTIZERS = {
     "rvq nested": Row(residual(residual(vector())), itself),
     "rvq projected": Row(
         lambda: ResidualQuantizer(
-            latent_dim=DIM, num_codebooks=2, level=vector(latent_dim=2, codebook_dim=2)(), dropout=0.0
+            latent_dim=DIM,
+            num_codebooks=2,
+            level=vector(latent_dim=2, codebook_dim=2)(),
+            shared=False,
+            rescale=1.0,
+            dropout=0.0,
         )
+    ),
+    "rvq shared": Row(residual(vector(), shared=True), itself),
+    "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
+    "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
+    "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
+    "rvq of fsq": Row(
+        residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5]), rescale=4.0, dropout=0.5), itself
+    ),
+    "rvq of fsq factorised": Row(residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5]), rescale=4.0)),
+    "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
+    "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
+    "grouped gradient cosine": Row(
+        grouped(vector(latent_dim=4, codebook_dim=4, metric="cosine", update=Gradient(decay=0.9)))
+    ),
+    "grouped fsq": Row(grouped(lambda: FiniteScalarQuantizer(latent_dim=2, levels=[5, 5]))),
+    "grouped of rvq": Row(
+        grouped(
+            lambda: ResidualQuantizer(
+                latent_dim=2,
+                num_codebooks=2,
+                level=vector(latent_dim=2, codebook_dim=2)(),
+                shared=True,
+                rescale=1.0,
+                dropout=0.5,
+            )
+        ),
+        itself,
+    ),
+    "multiscale": Row(multiscale(vector(), scales=[1, 2, 4]), itself),
+    "multiscale var": Row(
+        lambda: multiscale(
+            vector(update=Gradient(decay=0.9)), scales=[1, 2, 3, 4], shared=True, smoothing=smoothing()
+        )(),
+        itself,
+        axes=2,
+    ),
+    "multiscale factorised": Row(
+        multiscale(vector(codebook_dim=2, metric="cosine"), scales=[1, 2, 4], upsampling="nearest")
+    ),
+    "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
+    "multiscale of fsq": Row(multiscale(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5])), itself),
+    "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
+    "hierarchical": Row(
+        lambda: HierarchicalQuantizer(
+            latent_dim=DIM, axes=2, width=6, depth=1, top=vector(latent_dim=3, codebook_dim=3)(), bottom=vector()()
+        ),
+        axes=2,
     ),
     "library vq": Row(library("VectorQuantize", codebook_size=16, rotation_trick=False), itself),
     "library rotation": Row(library("VectorQuantize", codebook_size=16, rotation_trick=True)),

@@ -14,6 +14,7 @@ from table import DIM, QUANTIZERS, Row
 import signaltok.quantizers
 from signaltok.artifact.describe import build, describe
 from signaltok.parts import Quantizer
+from signaltok.types.token_stack import WHOLE, grid_lengths, grid_size, valid_mask
 
 NO_CODES = {"identity"}  # the one exception to the laws
 rows = pytest.mark.parametrize("row", [pytest.param(row, id=name) for name, row in QUANTIZERS.items()])
@@ -24,6 +25,12 @@ coded = pytest.mark.parametrize(
 
 def latent(size: tuple[int, ...] = (6, 7), batch: int = 2, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, DIM, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def grids(quantizer: Quantizer, size: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The grid of every level of a latent of this size."""
+    rules = zip(quantizer.level_strides, quantizer.level_shares, strict=True)
+    return [grid_size(size, (stride,) * len(size), share) for stride, share in rules]
 
 
 def trained(row: Row) -> Quantizer:
@@ -54,13 +61,13 @@ def test_the_table_holds_every_quantizer_of_the_package() -> None:
 )
 def test_law_1_forward_in_eval_is_the_looked_up_vector(row: Row, size: tuple, batch: int, seed: int) -> None:
     quantizer = trained(row).eval()
+    size = size if row.axes is None else (*size, 3)[: row.axes]
     z = latent(size, batch, seed)
     quantized = quantizer(z)
     assert torch.equal(quantized.z_q, quantizer.decode(quantizer.encode(z)))
     assert quantized.z_q.shape == z.shape and quantized.z_q.dtype == torch.float32
-    assert len(quantized.codes) == len(quantizer.codebook_sizes) == len(quantizer.level_strides)
-    for level, codes in zip(quantizer.codebook_sizes, quantized.codes, strict=True):
-        assert codes.dtype == torch.int64 and codes.shape == (batch, *size)
+    for level, codes, grid in zip(quantizer.codebook_sizes, quantized.codes, grids(quantizer, size), strict=True):
+        assert codes.dtype == torch.int64 and codes.shape == (batch, *grid)
         assert codes.min() >= 0 and codes.max() < level
 
 
@@ -87,7 +94,11 @@ def test_law_2_statistics_losses_and_vectors_ignore_padding(row: Row) -> None:
         results.append((quantized, quantizer.state_dict()))
     (one, state), (other, other_state) = results
     assert torch.equal(one.z_q.masked_select(mask), other.z_q.masked_select(mask))
-    assert all(torch.equal(a[mask[:, 0]], b[mask[:, 0]]) for a, b in zip(one.codes, other.codes, strict=True))
+    rules = zip(quantizer.level_strides, quantizer.level_shares, strict=True)
+    for (stride, share), a, b in zip(rules, one.codes, other.codes, strict=True):
+        lengths = grid_lengths(torch.tensor([[6, 7], [6, 4]]), (stride, stride), share)
+        valid = valid_mask(lengths, tuple(a.shape[1:]))[:, 0]
+        assert torch.equal(a[valid], b[valid])
     assert all(torch.equal(value, other.losses[name]) for name, value in one.losses.items())
     assert all(torch.equal(value, other_state[name]) for name, value in state.items())
 
@@ -140,8 +151,9 @@ def test_losses_are_the_declared_ones_and_finite(row: Row) -> None:
 @coded
 def test_training_codes_are_integers_in_range(row: Row) -> None:
     quantizer = trained(row)
-    for size, codes in zip(quantizer.codebook_sizes, quantizer(latent()).codes, strict=True):
-        assert codes.dtype == torch.int64 and codes.shape == (2, 6, 7)
+    found = quantizer(latent()).codes
+    for size, codes, grid in zip(quantizer.codebook_sizes, found, grids(quantizer, (6, 7)), strict=True):
+        assert codes.dtype == torch.int64 and codes.shape == (2, *grid)
         assert codes.min() >= 0 and codes.max() < size
 
 
@@ -159,7 +171,8 @@ def test_listed_vectors_are_the_decoded_ones(row: Row) -> None:
     assert len(vectors) in (0, len(quantizer.codebook_sizes))
     for size, level in zip(quantizer.codebook_sizes, vectors, strict=False):
         assert len(level.searched) == size and level.decoded.shape == (size, DIM)
-    if vectors:
+    one_grid = {*quantizer.level_strides} <= {1} and {*quantizer.level_shares} <= {WHOLE}
+    if vectors and one_grid:
         codes = quantizer.encode(latent())
         looked_up = sum(level.decoded[chosen] for level, chosen in zip(vectors, codes, strict=True)).movedim(-1, 1)
         assert torch.allclose(looked_up, quantizer.decode(codes), atol=1e-5)

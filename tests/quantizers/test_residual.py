@@ -13,6 +13,7 @@ from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
 
@@ -32,7 +33,7 @@ def level(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
 
 def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: float = 0.0, dim: int = 4):
     return ResidualQuantizer(
-        latent_dim=dim, num_codebooks=num_codebooks, level=inner or level(), dropout=dropout
+        latent_dim=dim, num_codebooks=num_codebooks, level=inner or level(), shared=False, rescale=1.0, dropout=dropout
     ).train()
 
 
@@ -196,7 +197,9 @@ def test_without_dropout_there_is_no_state_of_draws() -> None:
 
 
 def test_the_parts_of_a_projected_stack_add_up() -> None:
-    quantizer = ResidualQuantizer(latent_dim=6, num_codebooks=3, level=level(2), dropout=0.0).train()
+    quantizer = ResidualQuantizer(
+        latent_dim=6, num_codebooks=3, level=level(2), shared=False, rescale=1.0, dropout=0.0
+    ).train()
     z = torch.randn(2, 6, 7)
     quantizer(z)
     quantizer.eval()
@@ -205,10 +208,123 @@ def test_the_parts_of_a_projected_stack_add_up() -> None:
     assert torch.allclose(torch.stack(parts).sum(0).movedim(-1, 1), quantizer.decode(codes), atol=1e-5)
 
 
+def test_the_gradient_through_factorised_levels_is_that_of_the_stack_without_rounding() -> None:
+    quantizer = ResidualQuantizer(
+        latent_dim=6, num_codebooks=3, level=level(6, codebook_dim=2), shared=False, rescale=1.0, dropout=0.0
+    )
+    quantizer = quantizer.double().train()
+    z, upstream = torch.randn(2, 6, 5).double(), torch.randn(2, 6, 5).double()
+    quantizer(z)
+    z.requires_grad_()
+    (through,) = torch.autograd.grad(quantizer(z).z_q, z, upstream)
+    left = torch.eye(6, dtype=torch.float64)
+    for part in quantizer.levels:
+        left = (torch.eye(6, dtype=torch.float64) - part.project_out.weight @ part.project_in.weight) @ left
+    expected = torch.einsum("ij,bil->bjl", torch.eye(6, dtype=torch.float64) - left, upstream)
+    assert torch.allclose(through, expected, atol=1e-12)
+
+
+def test_every_factorised_level_learns_its_projections_by_the_reconstruction() -> None:
+    quantizer = build(level(4, codebook_dim=2, metric="cosine"))
+    z = torch.randn(2, 4, 30)
+    quantizer(z)
+    (quantizer(z).z_q - z).square().mean().backward()
+    for name, parameter in quantizer.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_plain_levels_would_have_the_same_gradient_either_way() -> None:
+    assert not build().factorised and build(level(4, codebook_dim=2)).factorised
+    # With J = I the closed form I - (I - J)^n is one: what the plain stack gives directly.
+    quantizer, z = build(), torch.randn(2, 4, 5)
+    quantizer(z)
+    z.requires_grad_()
+    upstream = torch.randn(2, 4, 5)
+    (through,) = torch.autograd.grad(quantizer(z).z_q, z, upstream)
+    assert torch.equal(through, upstream)
+
+
+def test_the_first_level_sees_the_latent_itself_not_a_detached_copy() -> None:
+    # A published RQ implementation detaches the residual before the first level: no commitment reaches its encoder.
+    for shared in (False, True):
+        quantizer = ResidualQuantizer(
+            latent_dim=4, num_codebooks=1, level=level(), shared=shared, rescale=1.0, dropout=0.0
+        ).train()
+        z = torch.randn(2, 4, 30)
+        quantizer(z)
+        vectors = quantizer.levels[0].table.vectors.clone()
+        z.requires_grad_()
+        quantized = quantizer(z)
+        (gradient,) = torch.autograd.grad(quantized.losses["commitment"], z)
+        q = vectors[quantized.codes[0]].movedim(-1, 1)
+        assert torch.allclose(gradient, 2 * (z.detach() - q) / z.numel(), atol=1e-7)
+
+
+def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
+    quantizer = ResidualQuantizer(
+        latent_dim=4, num_codebooks=3, level=level(), shared=True, rescale=1.0, dropout=0.0
+    ).train()
+    assert quantizer.codebook_sizes == (16, 16, 16)
+    assert len([name for name in quantizer.state_dict() if name.endswith("table.vectors")]) == 1
+    z = torch.randn(2, 4, 30)
+    quantizer(z)
+    assert int(quantizer.levels[0].steps) == 3
+    quantizer.eval()
+    codes, (table, _, last) = quantizer.encode(z), quantizer.code_vectors()
+    assert torch.equal(table.searched, last.searched)
+    assert torch.allclose(quantizer.decode(codes), sum(table.decoded[own] for own in codes).movedim(-1, 1), atol=1e-6)
+    distortions = [float((quantizer.decode(codes[:count]) - z).square().mean()) for count in (1, 2, 3)]
+    assert distortions == sorted(distortions, reverse=True)
+
+
+def fsq_stack(rescale: float, dropout: float = 0.0) -> ResidualQuantizer:
+    return ResidualQuantizer(
+        latent_dim=4, num_codebooks=3, level=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5, 5, 5]), shared=False,
+        rescale=rescale, dropout=dropout,
+    )  # fmt: skip
+
+
+def test_every_stage_of_residual_fsq_is_in_use_where_the_residual_is_rescaled() -> None:
+    # Without it (as in a published ResFSQ) what is left rounds to zero on nearly every channel.
+    z = torch.randn(4, 4, 500) * 0.5
+    used = {}
+    for rescale in (1.0, 4.0):
+        quantizer = fsq_stack(rescale).eval()
+        codes = quantizer.encode(z)
+        used[rescale] = [len(own.unique()) / 625 for own in codes]
+        distortions = [float((quantizer.decode(codes[:count]) - z).square().mean()) for count in (1, 2, 3)]
+        if rescale > 1:
+            assert distortions[2] < 0.5 * distortions[1] < 0.25 * distortions[0]
+    assert min(used[4.0]) > 0.1 and used[4.0][2] > 5 * used[1.0][2], used
+
+
+def test_dropout_leaves_a_level_out_of_z_q_whatever_the_level_does_with_its_mask() -> None:
+    quantizer = fsq_stack(4.0, dropout=1.0).train()
+    z = torch.randn(32, 4, 5)
+    quantized = quantizer(z)
+    assert quantized.active is not None and not quantized.active.all()
+    for item, used in enumerate(quantized.active.sum(1).tolist()):
+        codes = tuple(own[item : item + 1] for own in quantized.codes[:used])
+        assert torch.allclose(quantized.z_q[item : item + 1], quantizer.decode(codes), atol=1e-6)
+
+
+def test_a_nested_stack_drops_whole_outer_levels() -> None:
+    quantizer = build(build(num_codebooks=2), num_codebooks=3, dropout=1.0)
+    z = torch.randn(32, 4, 5)
+    quantizer(z)
+    quantizer.draws.seed.fill_(3)
+    tables = copy.deepcopy(quantizer).eval()
+    quantized = quantizer(z)
+    assert quantized.active is not None and {2, 4, 6} == set(quantized.active.sum(1).tolist())
+    for item, used in enumerate(quantized.active.sum(1).tolist()):
+        codes = tuple(own[item : item + 1] for own in quantized.codes[:used])
+        assert torch.allclose(quantized.z_q[item : item + 1], tables.decode(codes), atol=1e-6)
+
+
 def test_arguments_out_of_range_are_refused_with_their_values() -> None:
     with pytest.raises(ValueError, match="got 0"):
         build(num_codebooks=0)
     with pytest.raises(ValueError, match=r"got 1\.5"):
         build(dropout=1.5)
-    with pytest.raises(ValueError, match=r"width of 4, not at \[3\]"):
-        build(level(codebook_dim=3))
+    with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
+        ResidualQuantizer(latent_dim=4, num_codebooks=2, level=level(), shared=False, rescale=0.5, dropout=0.0)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from signaltok.types.batch import Batch
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.token_stack import WHOLE, Share
 
 
 class _RecordsArguments(ABCMeta):
@@ -112,7 +113,7 @@ class Quantizer(Part, nn.Module, ABC):
     """latent -> codes and z_q.
 
     latent_dim: channels of the latent. codebook_sizes: codes a level, outermost level first; empty for the one
-    quantizer without codes. level_strides: of each level's grid against the latent grid.
+    quantizer without codes. level_strides and level_shares: of each level's grid against the latent grid.
     """
 
     latent_dim: int
@@ -128,13 +129,31 @@ class Quantizer(Part, nn.Module, ABC):
         """Stride of each level's grid against the latent grid, the same on every axis."""
         return (1,) * len(self.codebook_sizes)
 
+    @property
+    def level_shares(self) -> tuple[Share, ...]:
+        """Of each level: how many positions its grid has of so many cells, beside its stride (types.token_stack)."""
+        return (WHOLE,) * len(self.codebook_sizes)
+
+    @property
+    def factorised(self) -> bool:
+        """Whether the inner latent is reached by trained maps of the quantizer's own, which learn through z_q."""
+        return any(vectors.searched.shape[1] != self.latent_dim for vectors in self.code_vectors())
+
     @abstractmethod
-    def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
+    def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b ..."], ...]:
         """The codes of each level, from the trained state and nothing else: deterministic, no update."""
 
     @abstractmethod
-    def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
+    def decode(self, codes: tuple[Int64[Tensor, "b ..."], ...]) -> Float[Tensor, "b d *l"]:
         """The vectors that the codes stand for. Fewer levels than there are decode where the method allows it."""
+
+    def decode_levels(
+        self,
+        codes: tuple[Int64[Tensor, "b ..."], ...],
+        grid: tuple[int, ...],  # noqa: ARG002
+    ) -> Float[Tensor, "b d *l"]:
+        """decode, told the latent grid, which the first few of several grids do not tell."""
+        return self.decode(codes)
 
     @abstractmethod
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:

@@ -15,7 +15,7 @@ from signaltok.exactness import exact_arithmetic
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import TokenStack, grid_lengths, grid_size, valid_mask
+from signaltok.types.token_stack import Share, TokenStack, grid_lengths, grid_size, valid_mask
 
 RANGE_TOLERANCE = 1e-2  # of the width of the value range: resampling overshoots a little, wrong units by far
 
@@ -86,6 +86,11 @@ class Tokenizer(Part, nn.Module):
         """Stride of each level against the signal, per axis."""
         return tuple(tuple(step * level for step in self.encoder.stride) for level in self.quantizer.level_strides)
 
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """Share of each level, see types.token_stack.grid_size."""
+        return self.quantizer.level_shares
+
     def encode(
         self,
         signal: Float[Tensor, "b c *s"],
@@ -133,8 +138,8 @@ class Tokenizer(Part, nn.Module):
             signals = [self._decode_latent(q.z_q, size, None) for q, size in zip(quantized, sizes, strict=True)]
         grid = grid_size(tuple(signal.shape[2:]), self.encoder.stride)
         levels = tuple(
-            _pad_to([q.codes[n] for q in quantized], grid_size(grid, (stride,) * len(grid)))
-            for n, stride in enumerate(self.quantizer.level_strides)
+            _pad_to([q.codes[n] for q in quantized], grid_size(grid, (stride,) * len(grid), share))
+            for n, (stride, share) in enumerate(zip(self.quantizer.level_strides, self.shares, strict=True))
         )
         return Reconstruction(
             signal=_pad_to(signals, tuple(signal.shape[2:])),
@@ -218,7 +223,8 @@ class Tokenizer(Part, nn.Module):
                 levels.append(level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous())
             own = stack.signal_lengths
             size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
-            signals.append(self._decode_latent(self.quantizer.decode(tuple(levels)), size, chunk))
+            z_q = self.quantizer.decode_levels(tuple(levels), grid_size(size, self.encoder.stride))
+            signals.append(self._decode_latent(z_q, size, chunk))
         return _pad_to(signals, stack.signal_size)
 
     def _spans(
@@ -246,14 +252,16 @@ class Tokenizer(Part, nn.Module):
         return tuple(n // step for n, step in zip(extents, stride, strict=True))
 
     def _stack(self, codes: list[tuple[Tensor, ...]], size: tuple[int, ...], lengths: Tensor | None) -> TokenStack:
-        strides = self.strides
+        strides, shares = self.strides, self.shares
+        rules = list(zip(strides, shares, strict=True))
         return TokenStack(
-            levels=tuple(_pad_to([item[n] for item in codes], grid_size(size, s)) for n, s in enumerate(strides)),
+            levels=tuple(_pad_to([item[n] for item in codes], grid_size(size, *rule)) for n, rule in enumerate(rules)),
             codebook_sizes=self.quantizer.codebook_sizes,
             strides=strides,
             signal_size=size,
-            lengths=tuple(None if lengths is None else grid_lengths(lengths, s) for s in strides),
+            lengths=tuple(None if lengths is None else grid_lengths(lengths, *rule) for rule in rules),
             signal_lengths=lengths,
+            shares=shares,
         )
 
     def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
@@ -284,10 +292,11 @@ class Tokenizer(Part, nn.Module):
 
     def _check_stack(self, stack: TokenStack) -> None:
         count, sizes = len(stack.levels), self.quantizer.codebook_sizes
-        if not count or stack.codebook_sizes != sizes[:count] or stack.strides != self.strides[:count]:
+        theirs = (stack.codebook_sizes, stack.strides, stack.shares)
+        if not count or theirs != (sizes[:count], self.strides[:count], self.shares[:count]):
             raise ValueError(
-                f"the codes have codebook sizes {stack.codebook_sizes} and strides {stack.strides}, but this "
-                f"tokenizer has {sizes} and {self.strides}: they come from another tokenizer"
+                f"the codes have codebook sizes, strides and shares {theirs}, but this "
+                f"tokenizer has {(sizes, self.strides, self.shares)}: they come from another tokenizer"
             )
         stack.check_range()
 

@@ -1,7 +1,8 @@
 """The card of an exported tokenizer: what it is, how good it is, on what, and how to use it."""
 
-import math
 from typing import Any
+
+from signaltok.artifact.layout import bits_a_position
 
 
 def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
@@ -9,10 +10,12 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     sizes, strides = config["codebook_sizes"], config["strides"]
     lines = [f"# A signaltok tokenizer for {config['modality']} signals", ""]
     if sizes:
-        bits = sum(math.log2(size) / math.prod(stride) for size, stride in zip(sizes, strides, strict=True))
+        shares = config.get("shares")
+        bits = bits_a_position(sizes, strides, shares)
         unit = "pixel" if config["modality"] == "image" else "position"
         lines += [
-            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}: {bits:.4f} bits a {unit}.",
+            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}"
+            f"{'' if shares is None else f', shares {shares}'}: {bits:.4f} bits a {unit}.",
             "",
         ]
     else:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 from typing import Any
 
+from signaltok.artifact.layout import SINCE
 from signaltok.parts import Part
 
 PACKAGE = "signaltok"
@@ -46,7 +47,8 @@ def build(description: Any) -> Any:
     """The inverse of describe. Raises ValueError for unknown classes and arguments that do not fit."""
     if isinstance(description, dict):
         if set(description) == {"class", "arguments"}:
-            arguments = {name: build(argument) for name, argument in description["arguments"].items()}
+            since = SINCE.get(description["class"], {})
+            arguments = {name: build(argument) for name, argument in {**since, **description["arguments"]}.items()}
             return part_class(description["class"])(**arguments)
         return {key: build(entry) for key, entry in description.items()}
     if isinstance(description, list):

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.types.token_stack import WHOLE, Share
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -20,6 +22,10 @@ MODALITIES = {1: "audio", 2: "image", 3: "video"}
 # How the names of tensors end that only training reads (quantizers.distributed.Draws): checkpoints hold them, exported
 # folders do not, and older checkpoints lack them.
 TRAINING_ONLY = ("draws.seed", "draws.steps")
+# Arguments that a part has got since folders of this format version were first written, with the values they then had.
+SINCE: dict[str, dict[str, Any]] = {
+    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0},
+}
 
 
 @runtime_checkable
@@ -34,6 +40,9 @@ class Exportable(Protocol):
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102
+
+    @property
+    def shares(self) -> tuple[Share, ...]: ...  # noqa: D102
 
     def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
 
@@ -52,6 +61,15 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bits_a_position(codebook_sizes: list[int], strides: list[list[int]], shares: list[list[int]] | None) -> float:
+    """log2 of the codebook size over the signal positions of a code, summed over the levels."""
+    total = 0.0
+    for level, (size, stride) in enumerate(zip(codebook_sizes, strides, strict=True)):
+        kept, of = WHOLE if shares is None else shares[level]
+        total += math.log2(size) / math.prod(stride) * (kept / of) ** len(stride)
+    return total
 
 
 def vocabulary(codebook_sizes: tuple[int, ...], modality: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from signaltok.artifact.layout import Exportable
 from signaltok.files import atomic_file
+from signaltok.types.token_stack import WHOLE
 
 ENCODER = "encoder.onnx"
 DECODER = "decoder.onnx"
@@ -47,6 +48,13 @@ def write_onnx(tokenizer: Exportable, folder: Path, probe: Tensor) -> tuple[Path
         raise ValueError(f"ONNX export needs {', '.join(missing)}: pip install 'signaltok[export]'")
     if not tokenizer.quantizer.codebook_sizes:
         raise ValueError("this tokenizer has no codes, so there is nothing to export to ONNX")
+    if any(tokenizer.quantizer.level_strides[0] != n for n in tokenizer.quantizer.level_strides) or any(
+        share != WHOLE for share in tokenizer.shares
+    ):
+        raise ValueError(
+            "the levels of this tokenizer have grids of several sizes, which depend on the picture's in a way that ONNX "
+            "export does not express; leave ONNX out"
+        )
     stride = tokenizer.encoder.stride
     probe = probe[(..., *(slice(0, n // step * step) for n, step in zip(probe.shape[2:], stride, strict=True)))]
     encode, decode = _Encode(tokenizer).eval(), _Decode(tokenizer).eval()

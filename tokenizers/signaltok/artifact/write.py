@@ -13,6 +13,7 @@ from signaltok.artifact import layout
 from signaltok.artifact.card import card_text
 from signaltok.artifact.describe import describe
 from signaltok.files import atomic_file, atomic_folder
+from signaltok.types.token_stack import WHOLE
 
 
 def write_tokenizer(
@@ -52,6 +53,7 @@ def write_tokenizer(
             "block": tokenizer.block,
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],
+            **_shares(tokenizer),
             "fingerprint": layout.fingerprint(description, weights),
             "files": {name: layout.file_hash(folder / name) for name in (layout.MODEL, layout.CODEBOOKS)},
             "metrics": card.get("metrics", {}),
@@ -90,6 +92,12 @@ def check_target(out: Path) -> None:
     """Raise ValueError where `out` exists and is not an exported tokenizer."""
     if out.exists() and not (out / layout.CONFIG).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and is not an exported tokenizer; give a new folder")
+
+
+def _shares(tokenizer: layout.Exportable) -> dict[str, list[list[int]]]:
+    """The entry "shares" of the config, where a level has a grid that no whole stride gives."""
+    shares = tokenizer.shares
+    return {} if all(share == WHOLE for share in shares) else {"shares": [list(share) for share in shares]}
 
 
 def _write_samples(folder: Path, samples: dict[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, bincount, from_numpy, int64, zeros
 
 from signaltok.artifact import layout
+from signaltok.artifact.layout import bits_a_position
 from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
@@ -55,11 +56,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def bits_per_position(codebook_sizes: list[int], strides: list[list[int]]) -> float:
-    """log2 of the codebook size over the positions of a cell, summed over the levels."""
-    return sum(math.log2(size) / math.prod(stride) for size, stride in zip(codebook_sizes, strides, strict=True))
-
-
 def count_rows(counts: Iterable[Tensor]) -> list[tuple[str, str]]:
     """Usage, perplexity and dead codes a level, with the number of tokens seen beside them."""
     rows = []
@@ -91,7 +87,7 @@ def _shape_rows(content: dict[str, Any]) -> list[tuple[str, str]]:
         *rows,
         ("codebook sizes", ", ".join(map(str, sizes))),
         ("strides", ", ".join("×".join(map(str, stride)) for stride in strides)),
-        (f"bits per {unit}", f"{bits_per_position(sizes, strides):.4f}"),
+        (f"bits per {unit}", f"{bits_a_position(sizes, strides, content.get('shares')):.4f}"),
     ]
 
 

@@ -79,7 +79,7 @@ class _Tally:
     def __init__(self, tokenizer: Tokenizer, metrics: dict[str, Metric]) -> None:
         self.metrics = metrics
         self.value_range = tokenizer.value_range
-        self.strides = tokenizer.strides
+        self.strides, self.shares = tokenizer.strides, tokenizer.shares
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes)
         self.totals = torch.zeros(len(metrics), dtype=torch.float64)
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
@@ -125,8 +125,12 @@ class _Tally:
             codebook_sizes=self.codes.codebook_sizes,
             strides=self.strides,
             signal_size=tuple(signal.shape[2:]),
-            lengths=tuple(None if lengths is None else grid_lengths(lengths, s) for s in self.strides),
+            lengths=tuple(
+                None if lengths is None else grid_lengths(lengths, stride, share)
+                for stride, share in zip(self.strides, self.shares, strict=True)
+            ),
             signal_lengths=lengths,
+            shares=self.shares,
         )
 
     def _pixels(self, values: Tensor) -> Tensor:

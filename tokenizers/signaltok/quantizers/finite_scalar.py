@@ -63,6 +63,11 @@ class FiniteScalarQuantizer(Quantizer):
         """One level: the product of the values of all channels."""
         return (math.prod(self.levels),)
 
+    @property
+    def factorised(self) -> bool:
+        """See Quantizer; large books list no vectors that would tell."""
+        return isinstance(self.project_in, nn.Linear)
+
     def inner(self, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b *l inner"]:
         """The bounded latent, channels last, in the units of z_q: what is rounded."""
         return self._bound(self.project_in(z.movedim(1, -1))) / self._half

@@ -2,6 +2,15 @@
 
 r_0 = z, c_q = Q_q(r_q), r_{q+1} = r_q - sg[Q_q(r_q)], z_q = sum of the levels. The gradient of z_q to the inner
 latent is exactly one, and each level's own losses reach the encoder through r_q.
+
+Factorised levels (DAC, Kumar et al. 2023, section 3.2) reach their codes by maps of their own, Q_q(r) = B_q e(A_q r).
+These learn through z_q, so there the gradient passes every level: each inner latent A_q r_q gets its level's gradient
+exactly (or by the level's own estimator), the residual is not cut off, and with J_q = B_q A_q
+
+    dz_q / dz = I - (I - J_{n-1}) ... (I - J_0),
+
+which is the gradient of the same stack without rounding. (Cut off, it would be the sum of the J_q, up to n times too
+large.) RQ-VAE (Lee et al. 2022, section 3.1) is the stack whose levels share one codebook.
 """
 
 import copy
@@ -13,47 +22,59 @@ from torch import Tensor, nn
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
+from signaltok.quantizers.projection import check_one_grid, pointwise, projection
 from signaltok.types.quantized import Quantized
 
 
 class ResidualQuantizer(Quantizer):
     """num_codebooks levels, each built like `level`, over one projection of the latent.
 
-    level: a quantizer over the inner latent (its latent_dim is the width of the levels). dropout: share of the items
-    that, in training, use only a random number of levels, drawn for the items of all processes together; what they
-    leave out is told by `active`, takes part in no loss and no statistic. Losses are means over levels under the
-    levels' own names.
+    level: a quantizer over the inner latent (its latent_dim is the width of the levels). shared: whether the levels
+    are one and the same quantizer. rescale: level q quantizes its residual times rescale^q; above one for levels whose
+    vectors cannot shrink with the residual, as those of FSQ. dropout: share of the items that, in training, use only
+    a random number of levels, drawn for the items of all processes together; what they leave out is told by
+    `active`, takes part in no vector, no loss and no statistic. Losses are means over levels under the levels' own
+    names.
     """
 
-    def __init__(self, *, latent_dim: int, num_codebooks: int, level: Quantizer, dropout: float) -> None:
+    def __init__(
+        self, *, latent_dim: int, num_codebooks: int, level: Quantizer, shared: bool, rescale: float, dropout: float
+    ) -> None:
         super().__init__()
         if num_codebooks < 1:
             raise ValueError(f"num_codebooks must be at least 1, got {num_codebooks}")
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout is a share of the items, 0 to 1, got {dropout}")
-        widths = {vectors.searched.shape[1] for vectors in level.code_vectors()}
-        if widths - {level.latent_dim}:
-            raise ValueError(
-                f"a level must search at its own width of {level.latent_dim}, not at {sorted(widths)}: only the outer "
-                "projection's gradient passes a residual stack exactly; give level.codebook_dim = level.latent_dim"
-            )
+        if rescale < 1:
+            raise ValueError(f"rescale enlarges what is left and must be at least 1, got {rescale}")
+        check_one_grid(level)
         self.latent_dim, self.dropout = latent_dim, dropout
+        self.num_codebooks, self.rescale = num_codebooks, float(rescale)
         self.inner_dim = level.latent_dim
-        projected = latent_dim != self.inner_dim
-        self.project_in = nn.Linear(latent_dim, self.inner_dim) if projected else nn.Identity()
-        self.project_out = nn.Linear(self.inner_dim, latent_dim) if projected else nn.Identity()
-        self.levels = nn.ModuleList(copy.deepcopy(level) for _ in range(num_codebooks))
+        self.project_in = projection(latent_dim, self.inner_dim)
+        self.project_out = projection(self.inner_dim, latent_dim)
+        self.levels = nn.ModuleList([level] if shared else (copy.deepcopy(level) for _ in range(num_codebooks)))
         for number, copied in enumerate(self.levels):
             draw_apart(copied, number)
         self.draws = Draws() if dropout > 0 else None
 
     def _quantizers(self) -> list[Quantizer]:
-        return list(self.levels)  # type: ignore[arg-type]
+        """The quantizer of every level: one and the same where they share it."""
+        levels: list[Quantizer] = list(self.levels)  # type: ignore[arg-type]
+        return levels if len(levels) == self.num_codebooks else levels * self.num_codebooks
+
+    def _scaled(self) -> list[tuple[Quantizer, float]]:
+        return [(level, self.rescale**number) for number, level in enumerate(self._quantizers())]
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
         """See Quantizer."""
         return tuple(size for level in self._quantizers() for size in level.codebook_sizes)
+
+    @property
+    def factorised(self) -> bool:
+        """See Quantizer."""
+        return self.inner_dim != self.latent_dim or self._quantizers()[0].factorised
 
     def loss_names(self) -> frozenset[str]:
         """See Quantizer."""
@@ -61,10 +82,10 @@ class ResidualQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """See Quantizer."""
-        residual, codes = _pointwise(self.project_in, z), []
-        for level in self._quantizers():
-            found = level.encode(residual)
-            residual = residual - level.decode(found)
+        residual, codes = pointwise(self.project_in, z), []
+        for level, scale in self._scaled():
+            found = level.encode(residual * scale)
+            residual = residual - level.decode(found) / scale
             codes.extend(found)
         return tuple(codes)
 
@@ -72,34 +93,38 @@ class ResidualQuantizer(Quantizer):
         """See Quantizer; any prefix of the levels decodes."""
         per_level = len(self._quantizers()[0].codebook_sizes)
         total = None
-        for number, level in enumerate(self._quantizers()[: len(codes) // per_level]):
-            vectors = level.decode(codes[number * per_level : (number + 1) * per_level])
+        for number, (level, scale) in enumerate(self._scaled()[: len(codes) // per_level]):
+            vectors = level.decode(codes[number * per_level : (number + 1) * per_level]) / scale
             total = vectors if total is None else total + vectors
         assert total is not None, "decode needs the codes of at least one level"
-        return _pointwise(self.project_out, total)
+        return pointwise(self.project_out, total)
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
-        inner = _pointwise(self.project_in, z)
+        inner = pointwise(self.project_in, z)
         active = self._active(z)
+        through = self._quantizers()[0].factorised
+        per_level = len(self._quantizers()[0].codebook_sizes)
         residual, total, codes, losses = inner, torch.zeros_like(inner), [], {}
-        for number, level in enumerate(self._quantizers()):
-            used = None if active is None else active[:, number].view(-1, 1, *[1] * (z.ndim - 2))
+        for number, (level, scale) in enumerate(self._scaled()):
+            used = None if active is None else active[:, number * per_level].view(-1, 1, *[1] * (z.ndim - 2))
             valid = mask if used is None else used.expand(-1, 1, *z.shape[2:]) if mask is None else mask & used
-            quantized = level(residual, valid)
-            step = quantized.z_q.detach()
+            quantized = level(residual * scale, valid)
+            step = quantized.z_q / scale if through else quantized.z_q.detach() / scale
+            if used is not None:
+                step = step * used
             residual, total = residual - step, total + step
             codes.extend(quantized.codes)
             for name, value in quantized.losses.items():
-                losses[name] = losses.get(name, 0) + value / len(self.levels)
-        z_q = _pointwise(self.project_out, straight_through(inner, total))
+                losses[name] = losses.get(name, 0) + value / self.num_codebooks
+        z_q = pointwise(self.project_out, total if through else straight_through(inner, total))
         return Quantized(z_q=z_q if mask is None else z_q * mask, codes=tuple(codes), losses=losses, active=active)
 
     def _active(self, z: Float[Tensor, "b d *l"]) -> Bool[Tensor, "b q"] | None:
         """Which levels each item uses; the first always. Drawn for the concatenated batch, of which ours is a slice."""
         if self.draws is None:
             return None
-        count, generator = len(self.levels), self.draws.next()
+        count, generator = self.num_codebooks, self.draws.next()
         batch, before = rows_of_group(z)
         kept = torch.randint(1, count + 1, (batch,), generator=generator)
         kept = torch.where(torch.rand(batch, generator=generator) < self.dropout, kept, count)
@@ -111,15 +136,10 @@ class ResidualQuantizer(Quantizer):
         """See Quantizer; decoded: a level's own share, the projection's constant in the first level alone."""
         vectors = []
         with torch.no_grad():
-            for number, level in enumerate(self._quantizers()):
+            for number, (level, scale) in enumerate(self._scaled()):
                 for own in level.code_vectors():
-                    decoded = self.project_out(own.decoded)
+                    decoded = self.project_out(own.decoded / scale)
                     if number and isinstance(self.project_out, nn.Linear):
                         decoded = decoded - self.project_out.bias
                     vectors.append(CodeVectors(searched=own.searched, decoded=decoded))
         return tuple(vectors)
-
-
-def _pointwise(layer: nn.Module, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b out *l"]:
-    """A linear layer over the channels at every position."""
-    return z if isinstance(layer, nn.Identity) else layer(z.movedim(1, -1)).movedim(-1, 1)

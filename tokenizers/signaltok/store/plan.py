@@ -17,13 +17,17 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Header:
-    """Whose codes a store holds: the tokenizer's identity and what is needed to read the codes without it."""
+    """Whose codes a store holds: the tokenizer's identity and what is needed to read the codes without it.
+
+    shares: of each level (kept, of), for grids that no whole stride gives; None where all are whole.
+    """
 
     fingerprint: str
     modality: str
     codebook_sizes: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     value_range: tuple[float, float]
+    shares: tuple[tuple[int, int], ...] | None = None
 
     @property
     def axes(self) -> int:
@@ -38,6 +42,7 @@ class Header:
             "codebook_sizes": list(self.codebook_sizes),
             "strides": [list(stride) for stride in self.strides],
             "value_range": list(self.value_range),
+            **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
         }
 
     @classmethod
@@ -50,6 +55,7 @@ class Header:
             codebook_sizes=tuple(content["codebook_sizes"]),
             strides=tuple(tuple(stride) for stride in content["strides"]),
             value_range=(low, high),
+            shares=tuple((kept, of) for kept, of in content["shares"]) if "shares" in content else None,
         )
 
 

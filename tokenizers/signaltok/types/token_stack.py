@@ -3,19 +3,30 @@
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Int64
-from torch import Tensor, arange
+from torch import Tensor, arange, stack
 
 
-def grid_size(signal_size: tuple[int, ...], stride: tuple[int, ...]) -> tuple[int, ...]:
-    """ceil(size / stride) on each axis: the size of the grid that a signal of this size becomes."""
+Share = tuple[int, int]
+WHOLE: Share = (1, 1)
+
+
+def grid_size(signal_size: tuple[int, ...], stride: tuple[int, ...], share: Share = WHOLE) -> tuple[int, ...]:
+    """cells = ceil(size / stride) on each axis, then ceil(cells * share[0] / share[1]).
+
+    The size of the grid that a signal of this size becomes. share is there for grids that no whole stride gives, such
+    as 13 positions for every 16 cells.
+    """
     assert len(signal_size) == len(stride), f"{signal_size} has other axes than stride {stride}"
-    return tuple(-(-size // step) for size, step in zip(signal_size, stride, strict=True))
+    kept, of = share
+    return tuple(-(-(-(-size // step) * kept) // of) for size, step in zip(signal_size, stride, strict=True))
 
 
-def grid_lengths(lengths: Int64[Tensor, "b axes"], stride: tuple[int, ...]) -> Int64[Tensor, "b axes"]:
+def grid_lengths(
+    lengths: Int64[Tensor, "b axes"], stride: tuple[int, ...], share: Share = WHOLE
+) -> Int64[Tensor, "b axes"]:
     """The rule of grid_size for the valid extent of every item."""
-    step = lengths.new_tensor(stride)
-    return (lengths + step - 1) // step
+    step, (kept, of) = lengths.new_tensor(stride), share
+    return ((lengths + step - 1) // step * kept + of - 1) // of
 
 
 def valid_mask(lengths: Int64[Tensor, "b axes"], size: tuple[int, ...]) -> Bool[Tensor, "b 1 *l"]:
@@ -30,6 +41,13 @@ def valid_mask(lengths: Int64[Tensor, "b axes"], size: tuple[int, ...]) -> Bool[
     return mask
 
 
+def mask_lengths(mask: Bool[Tensor, "b 1 *l"]) -> Int64[Tensor, "b axes"]:
+    """The valid extents that valid_mask was given."""
+    axes = range(2, mask.ndim)
+    along = [mask[:, 0] if mask.ndim == 3 else mask.amax(dim=[1, *(n for n in axes if n != a)]) for a in axes]
+    return stack([valid.sum(1) for valid in along], dim=1)
+
+
 @dataclass(frozen=True)
 class TokenStack:
     """The codes of a batch, one tensor a level.
@@ -37,7 +55,7 @@ class TokenStack:
     levels: int64 [b, *grid] each, 0 <= code < codebook_sizes[q]; grids may differ.
     strides: of each level against the signal, per axis. lengths: valid grid extent per item, level and axis,
     None where all items are full. signal_size: of the (padded) signal, so that decoding gives back its exact size;
-    signal_lengths: each item's own, None where all are full.
+    signal_lengths: each item's own, None where all are full. shares: of each level, see grid_size; None: all whole.
     """
 
     levels: tuple[Int64[Tensor, "b ..."], ...]
@@ -46,20 +64,25 @@ class TokenStack:
     signal_size: tuple[int, ...]
     lengths: tuple[Int64[Tensor, "b axes"] | None, ...]
     signal_lengths: Int64[Tensor, "b axes"] | None = None
+    shares: tuple[Share, ...] | None = None
 
     def __post_init__(self) -> None:
-        counts = {len(self.levels), len(self.codebook_sizes), len(self.strides), len(self.lengths)}
+        if self.shares is None:
+            object.__setattr__(self, "shares", (WHOLE,) * len(self.levels))
+        assert self.shares is not None
+        counts = {*map(len, (self.levels, self.codebook_sizes, self.strides, self.lengths, self.shares))}
         if len(counts) != 1:
             raise ValueError(
                 f"a TokenStack says each thing once a level, but has {len(self.levels)} levels, "
-                f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths"
+                f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths, "
+                f"{len(self.shares)} shares"
             )
-        for number, (level, stride) in enumerate(zip(self.levels, self.strides, strict=True)):
-            expected = grid_size(self.signal_size, stride)
+        for number, (level, stride, share) in enumerate(zip(self.levels, self.strides, self.shares, strict=True)):
+            expected = grid_size(self.signal_size, stride, share)
             if tuple(level.shape[1:]) != expected:
                 raise ValueError(
                     f"level {number} has grid {tuple(level.shape[1:])}, but a signal of size {self.signal_size} "
-                    f"at stride {stride} has {expected}"
+                    f"at stride {stride} has {expected}" + ("" if share == WHOLE else f" (share {share[0]}/{share[1]})")
                 )
 
     @property
@@ -85,4 +108,5 @@ class TokenStack:
             signal_size=self.signal_size,
             lengths=tuple(None if n is None else n.to(device) for n in self.lengths),  # type: ignore[arg-type]
             signal_lengths=None if self.signal_lengths is None else self.signal_lengths.to(device),  # type: ignore[arg-type]
+            shares=self.shares,
         )
