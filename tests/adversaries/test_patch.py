@@ -14,7 +14,7 @@ def numbers(module):
 
 
 def test_at_the_published_scale_it_has_the_published_parameters():
-    # The PatchGAN of pix2pix and of VQGAN: 3 layers, 64 channels, BatchNorm: 2,765,633, recomputed below layer by layer.
+    # The PatchGAN of pix2pix and VQGAN, 3 layers, 64 channels, BatchNorm: 2,765,633, recomputed below.
     ours = patch(width=64, layers=3, groups=32)
     theirs = nn.Sequential(
         nn.Conv2d(3, 64, 4, 2, 1),
@@ -28,7 +28,9 @@ def test_at_the_published_scale_it_has_the_published_parameters():
     assert not list(ours.buffers()) and len(list(theirs.buffers())) == 9
 
 
-@pytest.mark.parametrize(("size", "layers", "logits"), [((64, 64), 3, (6, 6)), ((32, 48), 2, (6, 10)), ((13, 12), 2, (1, 1))])
+@pytest.mark.parametrize(
+    ("size", "layers", "logits"), [((64, 64), 3, (6, 6)), ((32, 48), 2, (6, 10)), ((13, 12), 2, (1, 1))]
+)
 def test_it_gives_a_logit_a_patch(size, layers, logits):
     assert patch(layers=layers)(torch.randn(2, 3, *size)).shape == (2, 1, *logits)
 

@@ -81,5 +81,5 @@ def test_the_constant_is_constant():
 def test_a_weight_without_sense_is_named(weight):
     with pytest.raises(ValueError, match=r"adversary\.weight\.weight is"):
         ConstantWeight(weight=weight)
-    with pytest.raises(ValueError, match="least 2.0 and most 1.0"):
+    with pytest.raises(ValueError, match=r"least 2\.0 and most 1\.0"):
         adaptive(least=2.0, most=1.0)

@@ -67,7 +67,9 @@ def test_channels_of_zeros_have_a_finite_gradient():
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(ValueError, match=r"need the package efficientnet_lite_pytorch: pip install -e '\.\[perceptual\]'"):
+    with pytest.raises(
+        ValueError, match=r"need the package efficientnet_lite_pytorch: pip install -e '\.\[perceptual\]'"
+    ):
         efficientnet_lite0.__wrapped__()
 
 

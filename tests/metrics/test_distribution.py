@@ -65,9 +65,7 @@ def test_the_kernel_distance_is_the_mean_over_pairs():
 
 
 def test_the_kernel_distance_is_without_bias():
-    drawn = [
-        KernelDistance(extractor=Means()).distance(*torch.randn(2, 8, 2, dtype=torch.float64)) for _ in range(300)
-    ]
+    drawn = [KernelDistance(extractor=Means()).distance(*torch.randn(2, 8, 2, dtype=torch.float64)) for _ in range(300)]
     mean, error = sum(drawn) / len(drawn), torch.tensor(drawn).std() / math.sqrt(len(drawn))
     assert abs(mean) < 4 * float(error) and min(drawn) < 0
 
@@ -102,7 +100,10 @@ def test_features_of_efficientnet_tell_noise_from_photographs(photos):
 
     x = torch.stack([read_image(name)[:, 100:148, 200:248] for name in sorted(photos.glob("*.jpg"))[:12]])
     extractor = EfficientNetExtractor(size=64)
-    assert "EfficientNet-Lite0, 1,280 pooled features, resized to 64 (bilinear, antialiased), from uint8" in extractor.words()
+    assert (
+        "EfficientNet-Lite0, 1,280 pooled features, resized to 64 (bilinear, antialiased), from uint8"
+        in extractor.words()
+    )
     metric = KernelDistance(extractor=extractor)
 
     def features(noise):

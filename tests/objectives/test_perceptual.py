@@ -58,7 +58,11 @@ def test_padding_is_left_out(photos):
     parts = []
     for item, (h, w) in enumerate([(48, 64), (40, 36)]):
         cut = (slice(item, item + 1), slice(None), slice(h), slice(w))
-        alone = Reconstruction(signal=result.signal[cut], quantized=Quantized(z_q=result.latent[:1], codes=(), losses={}), latent=result.latent[:1])
+        alone = Reconstruction(
+            signal=result.signal[cut],
+            quantized=Quantized(z_q=result.latent[:1], codes=(), losses={}),
+            latent=result.latent[:1],
+        )
         parts.append(float(term()(Batch(signal=batch.signal[cut], keys=("x",)), alone).detach()))
     value = term()(batch, result)
     assert float(value.detach()) == pytest.approx(sum(parts) / 2, rel=1e-5)
@@ -107,5 +111,5 @@ def test_lpips_is_torchmetrics_with_the_weights_of_the_file(photos, tmp_path, tr
     torch.testing.assert_close(ours(batch, result), theirs(batch.signal, result.signal).mean())
     assert not list(ours.parameters())
     torch.save({"features.0.weight": torch.zeros(2)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match="holds no weights of .*: it lacks features"):
+    with pytest.raises(ValueError, match=r"holds no weights of .*: it lacks features"):
         LearnedPerceptualSimilarity(value_range=[-1.0, 1.0], trunk=trunk, path=str(tmp_path / "other.pth"))

@@ -134,7 +134,10 @@ def test_gradients_of_both_are_clipped(tiny, tmp_path):
     # Adam divides gradients by their own size, so it is the second moments that show what size they had.
     for number in range(2):
         clipped, plain = (
-            max(float(state["exp_avg_sq"].max()) for state in last(tmp_path / name)["optimizer_states"][number]["state"].values())
+            max(
+                float(state["exp_avg_sq"].max())
+                for state in last(tmp_path / name)["optimizer_states"][number]["state"].values()
+            )
             for name in ("clipped", "plain")
         )
         assert clipped < 1e-22 < plain, number

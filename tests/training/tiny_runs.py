@@ -26,6 +26,7 @@ TINY = (
 QUANTIZERS = {
     "vq": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "vq_euclidean": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
+    "vq_gradient": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "rvq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "fsq": ("quantizer.levels=[3,3]",),
     "identity": (),

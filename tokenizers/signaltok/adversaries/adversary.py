@@ -87,9 +87,7 @@ class Adversary(Part, nn.Module):
         names = ("generator", "adaptive_weight", "discriminator", "logits_real", "logits_fake")
         return names if self.lecam is None else (*names, "lecam")
 
-    def judge(
-        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
-    ) -> Float[Tensor, " n"]:
+    def judge(self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, " n"]:
         """All logits of a batch, in float32; a padded batch item by item, so that padding is never judged."""
         if lengths is None:
             return full_precision(self.discriminator(signal)).flatten()

@@ -53,9 +53,9 @@ def evaluate(
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
-    A Metric is the mean over items, a SetMetric a number about all of them; codes are counted over the whole split. Where a process group exists, every
-    process must call this with its own part of the split, which may be empty, and all get the same values; pictures
-    are a process's own.
+    A Metric is the mean over items, a SetMetric a number about all of them; codes are counted over the whole split.
+    Where a process group exists, every process must call this with its own part of the split, which may be empty, and
+    all get the same values; pictures are a process's own.
     on_batch is told the number of items after each batch. Raises ValueError where no process has a batch, or where
     a metric and a number about codes have one name.
     """

@@ -36,7 +36,9 @@ class EfficientNetExtractor(FeatureExtractor):
 
     def __init__(self, *, size: int | None) -> None:
         if size is not None and size < 32:
-            raise ValueError(f"the extractor's size is {size}; give 32 or more pixels, or null for pictures as they are")
+            raise ValueError(
+                f"the extractor's size is {size}; give 32 or more pixels, or null for pictures as they are"
+            )
         efficientnet_lite0()  # what is not installed is an error before the first step
         self.size = size
 

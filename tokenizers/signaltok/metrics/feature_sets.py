@@ -18,9 +18,7 @@ class FeatureSets:
         self._extractors = {_identity(metric.extractor): metric.extractor for metric in metrics.values()}
         self._features: dict[str, list[Tensor]] = {name: [] for name in self._extractors}
 
-    def add(
-        self, signal: Tensor, decoded: Tensor, lengths: Tensor | None, pixels: Callable[[Tensor], Tensor]
-    ) -> None:
+    def add(self, signal: Tensor, decoded: Tensor, lengths: Tensor | None, pixels: Callable[[Tensor], Tensor]) -> None:
         """A batch of pictures of one size. pixels: turns them into uint8. Raises ValueError for anything else."""
         if not self.metrics:
             return

@@ -44,7 +44,9 @@ class FeatureDistance(Term):
         if batch.lengths is None:
             each = self.distance(x, y)
         else:
-            cuts = [(slice(n, n + 1), slice(None), slice(h), slice(w)) for n, (h, w) in enumerate(batch.lengths.tolist())]
+            cuts = [
+                (slice(n, n + 1), slice(None), slice(h), slice(w)) for n, (h, w) in enumerate(batch.lengths.tolist())
+            ]
             each = torch.cat([self.distance(x[cut], y[cut]) for cut in cuts])
         return part_of_group_mean(each.mean(), len(each))
 
@@ -110,13 +112,16 @@ def _lpips(trunk: str, path: Path) -> Hidden:
     from torchmetrics.functional.image.lpips import _NoTrainLpips
 
     with torch.random.fork_rng(devices=[]):
-        network: Any = _NoTrainLpips(net=trunk, pnet_rand=True)
+        build: Any = _NoTrainLpips
+        network = build(net=trunk, pnet_rand=True)
     weights = {name: value for name, value in read_checkpoint(path).items() if name.startswith("features.")}
     # torchmetrics keeps torchvision's layers under their numbers, in slices: slice2.5.weight is features.5.weight.
     ours = {name: "features." + ".".join(_layer(name)) for name in network.net.state_dict()}
     missing = sorted(set(ours.values()) - weights.keys())
     if missing:
-        raise ValueError(f"{path} holds no weights of {TRUNKS[trunk]}: it lacks {missing[0]} and {len(missing) - 1} more")
+        raise ValueError(
+            f"{path} holds no weights of {TRUNKS[trunk]}: it lacks {missing[0]} and {len(missing) - 1} more"
+        )
     network.net.load_state_dict({name: weights[theirs] for name, theirs in ours.items()})
     return Hidden(network)
 

@@ -134,7 +134,12 @@ def _row(name: str, figure: Figure, several: bool, summary: dict[str, float], sp
 
 
 def _with_protocol(row: Row, protocols: dict[str, str]) -> Row:
-    names = {split: f"{split}/{name}" for split in row.cells for name, figure in _FIGURES.items() if figure.label == row.label}
+    names = {
+        split: f"{split}/{name}"
+        for split in row.cells
+        for name, figure in _FIGURES.items()
+        if figure.label == row.label
+    }
     told = {split: protocols[name] for split, name in names.items() if name in protocols}
     if not told:
         return row

@@ -138,6 +138,7 @@ def _check_finite(batch: int, values: dict[str, Tensor]) -> None:
     for name, value in values.items():
         if not torch.isfinite(value):
             raise ValueError(
-                f"the {name} is {float(value.detach())} at batch {batch}. Lower adversary.learning_rate, give adversary.lecam or "
-                "adversary.r1, or set optimization.autocast=null; checkpoints/last.ckpt is from before"
+                f"the {name} is {float(value.detach())} at batch {batch}. Lower adversary.learning_rate, "
+                "give adversary.lecam or adversary.r1, or set optimization.autocast=null; "
+                "checkpoints/last.ckpt is from before"
             )
