@@ -34,7 +34,7 @@ def kill_and_finish(settings, moment) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("more", [(), ADVERSARY], ids=["plain", "adversary"])
+@pytest.mark.parametrize("more", [(), pytest.param(ADVERSARY, marks=pytest.mark.slow)], ids=["plain", "adversary"])
 def test_one_kill_after_a_checkpoint(tiny, more):
     one, _ = whole(tiny(*OPTIONS, *more, folder="whole"))
 
