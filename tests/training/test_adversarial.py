@@ -86,7 +86,10 @@ def test_every_trainable_parameter_is_in_one_optimizer_and_moves(tiny, tmp_path,
     assert [name for name, value in begun.items() if torch.equal(value, ended[name])] == []
 
 
-@pytest.mark.parametrize(("stop", "batches", "more"), [(13, 10, ()), pytest.param(27, 20, ("trainer.accumulate_grad_batches=2",), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("stop", "batches", "more"),
+    [(13, 10, ()), pytest.param(27, 20, ("trainer.accumulate_grad_batches=2",), marks=pytest.mark.slow)],
+)
 def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, stop, batches, more):
     options = (*ADVERSARY, "trainer.max_steps=20", "callbacks.model_checkpoint.every_n_train_steps=10",
                "trainer.val_check_interval=7", "trainer.log_every_n_steps=4", "run.evaluate=false", *more)  # fmt: skip
