@@ -45,7 +45,19 @@ def test_every_experiment_takes_every_quantizer(experiment, quantizer):
 
 @pytest.mark.parametrize(
     "group",
-    ["encoder", "decoder", "objective", "optimization", "data", "metrics", "trainer", "logger", "debug", "callbacks"],
+    [
+        "encoder",
+        "decoder",
+        "objective",
+        "adversary",
+        "optimization",
+        "data",
+        "metrics",
+        "trainer",
+        "logger",
+        "debug",
+        "callbacks",
+    ],
 )
 def test_every_option_of_every_group_fits(group):
     found = options(group)

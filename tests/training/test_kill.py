@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from killing import differences, finish, start
+from tiny_runs import ADVERSARY
 
 OPTIONS = (
     "trainer.max_steps=60", "trainer.val_check_interval=4", "trainer.log_every_n_steps=2",
@@ -33,8 +34,9 @@ def kill_and_finish(settings, moment) -> Path:
     return folder
 
 
-def test_one_kill_after_a_checkpoint(tiny):
-    one, _ = whole(tiny(*OPTIONS, folder="whole"))
+@pytest.mark.parametrize("more", [(), pytest.param(ADVERSARY, marks=pytest.mark.slow)], ids=["plain", "adversary"])
+def test_one_kill_after_a_checkpoint(tiny, more):
+    one, _ = whole(tiny(*OPTIONS, *more, folder="whole"))
 
     def after_a_checkpoint(folder):
         limit = time.monotonic() + 120
@@ -43,13 +45,13 @@ def test_one_kill_after_a_checkpoint(tiny):
             time.sleep(0.001)
         time.sleep(0.1)
 
-    assert differences(one, kill_and_finish(tiny(*OPTIONS, folder="broken"), after_a_checkpoint)) == []
+    assert differences(one, kill_and_finish(tiny(*OPTIONS, *more, folder="broken"), after_a_checkpoint)) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantizer", ["vq", "rvq"])
-def test_five_kills_at_random_moments(tiny, quantizer):
-    options = (*OPTIONS, f"quantizer={quantizer}")
+@pytest.mark.parametrize(("quantizer", "more"), [("vq", ()), ("rvq", ()), ("vq", ADVERSARY)])
+def test_five_kills_at_random_moments(tiny, quantizer, more):
+    options = (*OPTIONS, f"quantizer={quantizer}", *more)
     one, seconds = whole(tiny(*options, folder="whole"))
     moments = random.Random(quantizer)
     kills = 0

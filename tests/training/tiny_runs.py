@@ -26,6 +26,7 @@ TINY = (
 QUANTIZERS = {
     "vq": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "vq_euclidean": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
+    "vq_gradient": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "rvq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "rq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "grouped": ("quantizer.member.codebook_size=16", "quantizer.member.latent_dim=2"),
@@ -58,3 +59,12 @@ def composed(*overrides: str, name: str = "train") -> Any:
     prepare()
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         return compose(name, overrides=list(overrides))
+
+
+# A small adversary that acts from the middle of a run on; LeCam has state of its own.
+ADVERSARY = (
+    "adversary=patch", "adversary.discriminator.width=8", "adversary.discriminator.groups=4",
+    "adversary.discriminator.layers=1", "adversary.start=0.5", "adversary.warmup=0.25",
+    "adversary.lecam={_target_: signaltok.adversaries.regularization.LeCam, weight: 0.05, decay: 0.9}",
+    "adversary.r1={_target_: signaltok.adversaries.regularization.R1, weight: 1.0, every: 3}",
+)  # fmt: skip

@@ -4,7 +4,7 @@ The path of the data, by the rooms of this package:
 
     file --data--> Batch --encoders--> latent --quantizers--> Quantized --decoders--> Reconstruction
                                                    |                                      |
-                                              TokenStack                            objectives, metrics
+                                              TokenStack                  objectives, adversaries, metrics
                                                    |
                                                  store --> any language-model trainer
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -41,3 +41,28 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
             torch.backends.cudnn.benchmark,
             torch.backends.cudnn.deterministic,
         ) = cudnn
+
+
+def keep_in_full_precision(layer: nn.Module) -> None:
+    """Have the layer compute without autocast in training mode, whatever mode its surroundings are in.
+
+    Copies of the layer do the same. Its gradients can then be measured, also where those around it are in half
+    precision.
+    """
+    layer.register_forward_pre_hook(_leave_autocast)
+    layer.register_forward_hook(_return_to_autocast, always_call=True)
+
+
+def _leave_autocast(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    device = inputs[0].device.type
+    if not layer.training or not torch.is_autocast_enabled(device):
+        return None
+    torch.set_autocast_enabled(device, False)
+    object.__setattr__(layer, "_autocast_left", True)
+    return tuple(full_precision(value) for value in inputs)
+
+
+def _return_to_autocast(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+    if getattr(layer, "_autocast_left", False):
+        torch.set_autocast_enabled(inputs[0].device.type, True)
+        object.__setattr__(layer, "_autocast_left", False)

@@ -1,4 +1,4 @@
-"""The contract: the abstract classes that every encoder, quantizer, decoder and loss term fulfils.
+"""The contract: the abstract classes that every encoder, quantizer, decoder, loss term and discriminator fulfils.
 
 A part is found by the name of its class; there is no registry. Concrete classes are final and take keyword
 arguments only, which are recorded, so that a part can be described as plain data and built again from it.
@@ -100,6 +100,14 @@ class Decoder(Part, nn.Module, ABC):
         """The training forward: the signal and, of a decoder that gives a distribution, its parameters; else None."""
         return self(z_q, lengths), None
 
+    @property
+    def last_layer(self) -> nn.Module:
+        """The layer with a weight that gives the signal, where losses are balanced by their gradients.
+
+        The one registered last; a decoder that registers another after it overrides this.
+        """
+        return [layer for layer in self.modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)][-1]
+
 
 @dataclass(frozen=True)
 class CodeVectors:
@@ -194,3 +202,18 @@ class Term(Part, nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
         """The raw value, a mean over valid positions; of several processes, each one's part_of_group_mean."""
+
+
+class Discriminator(Part, nn.Module, ABC):
+    """signal -> logits, one for each piece that it judges: above 0 says original, below 0 reconstruction.
+
+    axes: number of signal axes. channels: of the signal. What is said of an item depends neither on its batch mates
+    nor on any state but the parameters; the adversary shows the items of a padded batch one by one.
+    """
+
+    axes: int
+    channels: int
+
+    @abstractmethod
+    def forward(self, signal: Float[Tensor, "b c *s"]) -> Float[Tensor, "b 1 *l"]:
+        """The logits. Raises ValueError for signals too small to be judged."""

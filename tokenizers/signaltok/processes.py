@@ -31,6 +31,20 @@ def sum_over_group(x: Tensor) -> Tensor:
     return total.to(x.device)
 
 
+def rows_of_all(x: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+    """The rows of all processes, in the order of their ranks; x itself where alone. A process may have none."""
+    if not in_group():
+        return x
+    rank, world = place()
+    counts = torch.zeros(world, dtype=torch.int64, device=x.device)
+    counts[rank] = len(x)
+    counts = sum_over_group(counts)
+    before = int(counts[:rank].sum())
+    rows = x.new_zeros(int(counts.sum()), x.shape[1])
+    rows[before : before + len(x)] = x
+    return sum_over_group(rows)
+
+
 def part_of_group_mean(mean: Float[Tensor, ""], count: int | Tensor) -> Float[Tensor, ""]:
     """Turn a mean over this process's own `count` values into its part of the mean over those of all processes.
 

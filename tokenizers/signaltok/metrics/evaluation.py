@@ -1,7 +1,7 @@
 """Evaluation: the one function behind every number that training, eval.py and the report show."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
+from signaltok.metrics.distribution import SetMetric
+from signaltok.metrics.feature_sets import FeatureSets
 from signaltok.metrics.selection import SpreadSelection
 from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
@@ -33,26 +35,27 @@ class Pictures:
 class Evaluation:
     """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
 
-    pictures: None where the signals are not pictures.
+    pictures: None where the signals are not pictures. protocols: of those values that mean nothing without one.
     """
 
     values: dict[str, float]
     counts: tuple[Int64[Tensor, "_"], ...]
     pictures: Pictures | None
+    protocols: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate(
     tokenizer: Tokenizer,
     batches: Iterable[Batch],
     *,
-    metrics: dict[str, Metric],
+    metrics: Mapping[str, Metric | SetMetric],
     on_batch: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
-    Each metric is the mean over items; codes are counted over the whole split. Where a process group exists, every
-    process must call this with its own part of the split, which may be empty, and all get the same values; pictures
-    are a process's own.
+    A Metric is the mean over items, a SetMetric a number about all of them; codes are counted over the whole split.
+    Where a process group exists, every process must call this with its own part of the split, which may be empty, and
+    all get the same values; pictures are a process's own.
     on_batch is told the number of items after each batch. Raises ValueError where no process has a batch, or where
     a metric and a number about codes have one name.
     """
@@ -76,12 +79,13 @@ def evaluate(
 class _Tally:
     """What is added up over the batches of one evaluation."""
 
-    def __init__(self, tokenizer: Tokenizer, metrics: dict[str, Metric]) -> None:
-        self.metrics = metrics
+    def __init__(self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric]) -> None:
+        self.metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
+        self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
         self.value_range = tokenizer.value_range
         self.strides, self.shares = tokenizer.strides, tokenizer.shares
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes)
-        self.totals = torch.zeros(len(metrics), dtype=torch.float64)
+        self.totals = torch.zeros(len(self.metrics), dtype=torch.float64)
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
         self.pictures = SpreadSelection(PICTURES)
 
@@ -90,6 +94,7 @@ class _Tally:
         decoded = result.signal.clamp(low, high)
         for number, metric in enumerate(self.metrics.values()):
             self.totals[number] += metric.measure(signal, decoded, self.value_range, lengths).double().sum().cpu()
+        self.sets.add(signal, decoded, lengths, self._pixels)
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
         self.extent += torch.tensor([len(signal), positions])
         if self.strides:
@@ -99,7 +104,8 @@ class _Tally:
             for item, key in enumerate(keys):
                 if self.pictures.wants():
                     codes = None if first is None else first[item].cpu()
-                    self.pictures.add((self._pixels(signal[item]), self._pixels(decoded[item]), codes, key))
+                    pair = (self._pixels(values[item]).cpu() for values in (signal, decoded))
+                    self.pictures.add((*pair, codes, key))
                 else:
                     self.pictures.skip()
 
@@ -108,16 +114,19 @@ class _Tally:
         if items == 0:
             raise ValueError("there is nothing to evaluate: the split gave no batch")
         means = (sum_over_group(self.totals) / items).tolist()
-        values = dict(zip(self.metrics, means, strict=True))
+        values = dict(zip(self.metrics, means, strict=True)) | self.sets.values()
+        protocols = self.sets.protocols(items)
         if not self.strides:
-            return Evaluation(values=values, counts=(), pictures=self._pictures())
+            return Evaluation(values=values, counts=(), pictures=self._pictures(), protocols=protocols)
         about_codes = self.codes.summary(positions)
         if values.keys() & about_codes.keys():
             raise ValueError(
                 f"metrics {sorted(values.keys() & about_codes.keys())} have the names of numbers about codes; "
                 "rename them under metrics"
             )
-        return Evaluation(values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures())
+        return Evaluation(
+            values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures(), protocols=protocols
+        )
 
     def _stack(self, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> TokenStack:
         return TokenStack(
@@ -135,7 +144,7 @@ class _Tally:
 
     def _pixels(self, values: Tensor) -> Tensor:
         low, high = self.value_range
-        return ((values.float() - low) * (255 / (high - low))).round().clamp(0, 255).to(torch.uint8).cpu()
+        return ((values.float() - low) * (255 / (high - low))).round().clamp(0, 255).to(torch.uint8)
 
     def _pictures(self) -> Pictures | None:
         kept = self.pictures.items()

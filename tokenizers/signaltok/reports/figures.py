@@ -40,6 +40,10 @@ def _decimals(digits: int, factor: float = 1.0) -> Callable[[float], str]:
 _FIGURES = {
     "psnr": Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2), "more"),
     "ssim": Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4), "more"),
+    "fd_effnet": Figure("FD-effnet", "", "Fréchet distance of EfficientNet features; not FID", _decimals(3), "less"),
+    "kid_effnet": Figure("KID-effnet", "", "kernel distance of EfficientNet features; not KID", _decimals(5), "less"),
+    "fid": Figure("FID", "", "Fréchet distance of Inception features", _decimals(2), "less"),
+    "kid": Figure("KID", "", "kernel distance of Inception features", _decimals(5), "less"),
     "bits_per_pixel": Figure(
         "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),
@@ -59,11 +63,12 @@ _TIMES = {
 _MINIMUM = {"usage", "perplexity"}  # of a stack: the least of its levels
 
 
-def summary_table(summary: dict[str, float]) -> list[Row]:
+def summary_table(summary: dict[str, float], protocols: dict[str, str] | None = None) -> list[Row]:
     """The figures of a summary (flat `<split>/<name>`), in the order in which they are shown everywhere.
 
     A split is a column ("test", "val"); times have the column "run". Where the codes have several levels, each
     level's own figures follow. A name that this file does not know (a metric of the user's own) keeps its name.
+    protocols: `<split>/<name>` -> how a number came about, which then follows its meaning.
     """
     splits = columns(summary)
     names = {key.split("/", 1)[1] for key in summary for split in splits if key.startswith(f"{split}/")}
@@ -77,7 +82,7 @@ def summary_table(summary: dict[str, float]) -> list[Row]:
     for key, figure in _TIMES.items():
         if key in summary:
             rows.append(Row(figure.label, figure.unit, figure.meaning, {RUN: figure.text(summary[key])}))
-    return rows
+    return [_with_protocol(row, protocols or {}) for row in rows]
 
 
 def figure(key: str) -> Figure:
@@ -126,6 +131,19 @@ def _row(name: str, figure: Figure, several: bool, summary: dict[str, float], sp
     if several and name in _MINIMUM:
         meaning += "; the least of the levels"
     return Row(figure.label, figure.unit, meaning, _cells(name, figure, summary, splits))
+
+
+def _with_protocol(row: Row, protocols: dict[str, str]) -> Row:
+    names = {
+        split: f"{split}/{name}"
+        for split in row.cells
+        for name, figure in _FIGURES.items()
+        if figure.label == row.label
+    }
+    told = {split: protocols[name] for split, name in names.items() if name in protocols}
+    if not told:
+        return row
+    return replace(row, meaning="; ".join([row.meaning, *(f"{split}: {text}" for split, text in told.items())]))
 
 
 def _row_of_level(name: str, summary: dict[str, float], splits: list[str]) -> Row:

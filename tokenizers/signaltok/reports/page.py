@@ -38,11 +38,12 @@ def write_report(run_dir: Path) -> Path:
     if not run_dir.is_dir():
         raise ValueError(f"{run_dir} is not a folder; give the folder of a run")
     summary = {k: float(v) for k, v in (read_json(run_dir / "summary.json") or {}).items() if _is_number(v)}
+    protocols = {k: str(v) for k, v in (read_json(run_dir / "protocols.json") or {}).items()}
     provenance = read_json(run_dir / "provenance.json") or {}
     samples = read_samples(run_dir / SAMPLES / TENSORS)
     counts = read_counts(run_dir / "code_counts.safetensors")
     curves = read_curves(run_dir / "metrics.csv")
-    parts = [_header(run_dir, provenance), _figures(summary), _pictures(samples)]
+    parts = [_header(run_dir, provenance), _figures(summary, protocols), _pictures(samples)]
     if counts is not None or any(name.endswith("/usage") for name in summary):
         parts.append(_usage(counts, summary))
     parts += [_curves(curves), _provenance(provenance), _config(read_text(run_dir / "config.yaml"))]
@@ -78,8 +79,8 @@ def _header(run_dir: Path, provenance: dict[str, Any]) -> str:
     )
 
 
-def _figures(summary: dict[str, float]) -> str:
-    rows, splits = [row for row in summary_table(summary) if row.level is None], columns(summary)
+def _figures(summary: dict[str, float], protocols: dict[str, str]) -> str:
+    rows, splits = [row for row in summary_table(summary, protocols) if row.level is None], columns(summary)
     if not rows:
         return _section("Figures", "", _absent("The summary"))
     best = {row.label: row for row in rows}

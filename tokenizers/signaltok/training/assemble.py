@@ -7,6 +7,7 @@ from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
 from signaltok.data.image_data import ImageData
 from signaltok.tokenizer import Tokenizer
+from signaltok.training.adversarial import GradientClip
 from signaltok.training.callbacks.clock import TrainingClock
 from signaltok.training.checkpoint_io import AtomicCheckpointIO
 from signaltok.training.config.build import build, build_each
@@ -41,18 +42,21 @@ def build_run_data(config: dict[str, Any], *, data: ImageData) -> RunData:
 def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) -> TokenizerModule:
     """The Lightning module of a run."""
     _check_data(tokenizer, data.data)
+    trainer, adversary = config["trainer"], config.get("adversary")
     return TokenizerModule(
         tokenizer=tokenizer,
         objective=build(config["objective"]),
+        adversary=None if adversary is None else build(adversary),
         optimization=build(config["optimization"]),
         metrics=build_each(config["metrics"]),
-        max_steps=config["trainer"]["max_steps"],
-        batches_a_step=config["trainer"]["accumulate_grad_batches"],
-        log_every_n_steps=fit_to_length(config["trainer"])["log_every_n_steps"],
+        max_steps=trainer["max_steps"],
+        batches_a_step=trainer["accumulate_grad_batches"],
+        clip=GradientClip(trainer["gradient_clip_val"], trainer["gradient_clip_algorithm"]),
+        log_every_n_steps=fit_to_length(trainer)["log_every_n_steps"],
         record={
             "task_name": config["task_name"],
             "seed": config["seed"],
-            "max_steps": config["trainer"]["max_steps"],
+            "max_steps": trainer["max_steps"],
             "data_fingerprint": data.data.fingerprint(),
             "value_range": list(tokenizer.value_range),
             "codebook_sizes": list(tokenizer.quantizer.codebook_sizes),
@@ -64,8 +68,12 @@ def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
     """The Trainer with its callbacks and loggers, and the clock that measures training alone."""
     clock = TrainingClock()
     callbacks = [*build_each(config["callbacks"]).values(), clock]
+    settings = fit_to_length(config["trainer"])
+    if config.get("adversary") is not None:
+        # With two optimizers Lightning does neither: training/adversarial.py does both.
+        settings |= {"gradient_clip_val": None, "gradient_clip_algorithm": None, "accumulate_grad_batches": 1}
     trainer = build(
-        fit_to_length(config["trainer"]),
+        settings,
         callbacks=callbacks,
         logger=list(build_each(config["logger"]).values()) or False,
         plugins=[AtomicCheckpointIO()],

@@ -9,6 +9,7 @@ from safetensors.torch import save
 
 from signaltok.files import atomic_file
 from signaltok.metrics.distortion import Metric
+from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.evaluation import Evaluation, evaluate
 from signaltok.reports.figures import RUN, columns, summary_table
 from signaltok.reports.page import write_report
@@ -23,7 +24,7 @@ def conclude(
     data: RunData,
     *,
     folder: Path,
-    metrics: dict[str, Metric],
+    metrics: dict[str, Metric | SetMetric],
     splits: tuple[str, ...],
     figures: dict[str, float],
     report: bool,
@@ -47,13 +48,15 @@ def conclude(
         save_samples(folder, found[splits[0]])
     figures["run/seconds"] = time.perf_counter() - started
     run_folder.write_summary(folder, figures)
+    protocols = {f"{s}/{name}": text for s, found_in in found.items() for name, text in found_in.protocols.items()}
+    run_folder.write_protocols(folder, protocols)
     if report:
         write_report(folder)
-    show(figures, folder=folder, report=report)
+    show(figures, protocols=protocols, folder=folder, report=report)
 
 
-def show(figures: dict[str, float], *, folder: Path, report: bool) -> None:
-    """The table that a run ends with, and where things lie."""
+def show(figures: dict[str, float], *, protocols: dict[str, str], folder: Path, report: bool) -> None:
+    """The table that a run ends with, how its figures came about where that is not plain, and where things lie."""
     named = [*columns(figures), RUN]
     table = Table()
     for name in ("figure", *named, "unit"):
@@ -62,6 +65,8 @@ def show(figures: dict[str, float], *, folder: Path, report: bool) -> None:
         table.add_row(row.label, *(row.cells.get(name, "") for name in named), row.unit)
     console = Console(soft_wrap=True)
     console.print(table)
+    for name, text in protocols.items():
+        console.print(f"{name}: {text}", highlight=False)
     console.print(f"run     {folder}", highlight=False)
     if report:
         console.print(f"report  {folder / 'report.html'}", highlight=False)

@@ -12,11 +12,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from signaltok.adversaries.adversary import Adversary
 from signaltok.artifact.describe import describe
 from signaltok.data.collate import check_range
 from signaltok.metrics.evaluation import Evaluation, evaluate
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
+from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
 from signaltok.training.data_module import RunData
 from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
@@ -26,7 +28,7 @@ from signaltok.types.reconstruction import Reconstruction
 
 
 class TokenizerModule(pl.LightningModule):
-    """Trains a tokenizer for an objective.
+    """Trains a tokenizer for an objective, and against an adversary where there is one (adversarial.py).
 
     batches_seen counts the batches of the whole run, resumed or not (batches_a_step to one step of the optimizer);
     progress, learning rate and the order of the data follow from it. last_values: by name, as they were logged last.
@@ -39,10 +41,12 @@ class TokenizerModule(pl.LightningModule):
         *,
         tokenizer: Tokenizer,
         objective: Objective,
+        adversary: Adversary | None,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
         max_steps: int,
         batches_a_step: int,
+        clip: GradientClip,
         log_every_n_steps: int,
         record: dict[str, Any],
     ) -> None:
@@ -50,6 +54,7 @@ class TokenizerModule(pl.LightningModule):
         objective.check(tokenizer.quantizer)
         self.tokenizer = tokenizer
         self.objective = objective
+        self.adversary = adversary
         self.optimization = optimization
         self.validation_metrics = metrics
         self.max_steps = max_steps
@@ -61,15 +66,29 @@ class TokenizerModule(pl.LightningModule):
         self.last_evaluation: tuple[str, Evaluation] | None = None
         self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
+        self._adversarial_step: AdversarialStep | None = None
+        if adversary is not None:
+            adversary.check(axes=tokenizer.encoder.axes, channels=tokenizer.encoder.channels)
+            self.automatic_optimization = False
+            setattr(self, IGNORED, left_to_this_file(adversary))
+            self._adversarial_step = AdversarialStep(
+                adversary,
+                tokenizer.decoder,
+                clip=clip,
+                batches_a_step=batches_a_step,
+                autocast=optimization.autocast,
+            )
 
     @property
     def steps_done(self) -> int:
         """Steps of the optimizer that the batches seen amount to."""
         return self.batches_seen // self.batches_a_step
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW over every trainable parameter; the rate is set before each step."""
-        return self.optimization.optimizer(p for p in self.parameters() if p.requires_grad)
+    def configure_optimizers(self) -> torch.optim.Optimizer | list[torch.optim.Optimizer]:
+        """AdamW over every trainable parameter, its rate set before each step; the discriminator's own beside it."""
+        parameters = [*self.tokenizer.parameters(), *self.objective.parameters()]
+        own = self.optimization.optimizer(p for p in parameters if p.requires_grad)
+        return own if self.adversary is None else [own, self.adversary.optimizer()]
 
     def on_train_start(self) -> None:
         """Go on with the random numbers of the run that is resumed."""
@@ -84,19 +103,23 @@ class TokenizerModule(pl.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch. Raises ValueError, before the weights change, where it is not finite."""
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """The loss of a batch; with an adversary the whole step. ValueError, before it, where a loss is not finite."""
         if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
         reconstruction = self.reconstruct(batch)
         total, raw = self.objective(batch, reconstruction)
         if not torch.isfinite(total):
             check_finite(self.batches_seen, batch, reconstruction, raw)
+        logged = {"loss": total.detach()}
+        if self._adversarial_step is not None:
+            share = self.steps_done / self.max_steps
+            logged = self._adversarial_step(self, batch, reconstruction, total, progress=share)
         self.batches_seen += 1
-        self.window.add({"loss": total.detach(), **raw}, reconstruction.quantized.codes)
+        self.window.add({**logged, **raw}, reconstruction.quantized.codes)
         if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
             self._log_window()
-        return total
+        return total if self._adversarial_step is None else None
 
     def reconstruct(self, batch: Batch) -> Reconstruction:
         """The training forward: encoder and decoder under autocast, quantizer and what follows in float32."""

@@ -15,6 +15,7 @@ PROVENANCE = "provenance.json"
 CHANGES = "changes.patch"
 METRICS = "metrics.csv"
 SUMMARY = "summary.json"
+PROTOCOLS = "protocols.json"  # how those figures of the summary came about that mean nothing without
 COUNTS = "code_counts.safetensors"
 CHECKPOINTS = "checkpoints"
 LATEST = "latest"
@@ -65,6 +66,12 @@ def point_latest(log_dir: Path, folder: Path) -> None:
 def write_summary(folder: Path, values: dict[str, Any]) -> None:
     """summary.json: flat names and plain numbers."""
     write_text(folder / SUMMARY, json.dumps(values, indent=2) + "\n")
+
+
+def write_protocols(folder: Path, protocols: dict[str, str]) -> None:
+    """protocols.json: `<split>/<name>` -> one line; not written where no figure needs one."""
+    if protocols:
+        write_text(folder / PROTOCOLS, json.dumps(protocols, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from signaltok.training.module import TokenizerModule
 from signaltok.training.non_finite import check_weights
 
 
@@ -34,8 +35,9 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save where the step is due and no validation follows it."""
+        assert isinstance(pl_module, TokenizerModule), f"a {type(pl_module).__name__} has no steps of several batches"
         batches = batch_idx + 1
-        stepped = batches % trainer.accumulate_grad_batches == 0
+        stepped = batches % pl_module.batches_a_step == 0
         if stepped and self._due(trainer) and not validation_follows(trainer, batches):
             self.save(trainer, pl_module)
 

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 
 from signaltok.training.callbacks.checkpoints import LastCheckpoint, validation_follows
 from signaltok.training.interrupted import EXIT_OF_SIGNAL, EXIT_OF_TIME, RunInterruptedError
+from signaltok.training.module import TokenizerModule
 
 
 class Interruption(Callback):
@@ -59,8 +60,9 @@ class Interruption(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save and stop, where this step was told to be the last."""
+        assert isinstance(pl_module, TokenizerModule), f"a {type(pl_module).__name__} has no steps of several batches"
         batches = batch_idx + 1
-        if batches % trainer.accumulate_grad_batches or trainer.global_step == trainer.max_steps:
+        if batches % pl_module.batches_a_step or trainer.global_step == trainer.max_steps:
             return
         if trainer.world_size > 1 and trainer.global_step % self.agree_every_n_steps:
             return

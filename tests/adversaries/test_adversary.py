@@ -1,0 +1,86 @@
+import pytest
+import torch
+from small_adversary import adversary
+
+from signaltok.adversaries.losses import LeastSquares, NonSaturating
+from signaltok.adversaries.regularization import R1, LeCam
+
+
+def test_the_discriminator_trains_before_the_generator_sees_it():
+    part = adversary(start=0.5, warmup=0.1)
+    shares = [0.0, 0.39, 0.41, 0.49, 0.5, 0.99]
+    assert [part.trains(share) for share in shares] == [False, False, True, True, True, True]
+    assert [part.acts(share) for share in shares] == [False, False, False, False, True, True]
+
+
+def test_the_generator_s_gradient_is_that_of_its_loss_and_the_discriminator_gets_none():
+    part, signal = adversary(loss=NonSaturating()).double(), torch.randn(2, 3, 12, 12, dtype=torch.float64)
+    value, gradient = part.of_generator(signal, None)
+    leaf = signal.clone().requires_grad_()
+    expected = torch.nn.functional.softplus(-part.discriminator(leaf)).mean()
+    torch.testing.assert_close(value, expected.detach())
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, leaf)[0])
+    assert all(parameter.grad is None for parameter in part.parameters())
+
+
+def test_the_discriminator_s_loss_has_both_sides_and_none_of_the_tokenizer_s_graph():
+    part = adversary(loss=LeastSquares()).double()
+    x, y = (torch.randn(2, 3, 12, 12, dtype=torch.float64) for _ in range(2))
+    y.requires_grad_()
+    loss, logged = part.of_discriminator(x, y, None, 0)
+    real, fake = part.discriminator(x), part.discriminator(y)
+    torch.testing.assert_close(loss, ((real - 1) ** 2 / 2).mean() + (fake**2 / 2).mean())
+    torch.testing.assert_close(logged["logits_real"], real.mean().detach())
+    torch.testing.assert_close(logged["logits_fake"], fake.mean().detach())
+    loss.backward()
+    assert y.grad is None
+    assert all(bool(parameter.grad.any()) for parameter in part.parameters())
+
+
+def test_padding_is_never_judged():
+    part = adversary().double()
+    lengths = torch.tensor([[14, 12], [9, 8]])
+    x = torch.randn(2, 3, 14, 12, dtype=torch.float64)
+    x[1, :, 9:], x[1, :, :, 8:] = float("nan"), float("inf")
+    alone = torch.cat([part.discriminator(x[:1]).flatten(), part.discriminator(x[1:, :, :9, :8]).flatten()])
+    torch.testing.assert_close(part.judge(x, lengths), alone)
+    _, gradient = part.of_generator(x, lengths)
+    assert bool(gradient.isfinite().all()) and not bool(gradient[1, :, 9:].any())
+
+
+def test_regularization_is_added_where_it_is_due():
+    part = adversary(lecam=LeCam(weight=2.0, decay=0.5), r1=R1(weight=10.0, every=3))
+    x, y = torch.randn(2, 3, 12, 12), torch.randn(2, 3, 12, 12)
+    assert "lecam" in part.logged() and "lecam" not in adversary().logged()
+    plain, _ = adversary(discriminator=part.discriminator).of_discriminator(x, y, None, 1)
+    first, logged = part.of_discriminator(x, y, None, 1)
+    assert torch.equal(first, plain) and float(logged["lecam"]) == 0.0
+    second, logged = part.of_discriminator(x, y + 3, None, 3)
+    without, _ = adversary(discriminator=part.discriminator).of_discriminator(x, y + 3, None, 3)
+    assert float((second - without - logged["lecam"]).detach()) > 0, "R1 is due at batch 3"
+
+
+def test_its_optimizer_has_every_parameter_once():
+    part = adversary(lecam=LeCam(weight=2.0, decay=0.5))
+    (group,) = part.optimizer().param_groups
+    assert {id(p) for p in group["params"]} == {id(p) for p in part.parameters()}
+    assert (group["lr"], group["betas"]) == (1e-3, (0.5, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"start": 1.0}, r"adversary\.start is 1\.0 and warmup 0\.1"),
+        ({"start": 0.1, "warmup": 0.2}, "0 <= warmup <= start < 1"),
+        ({"learning_rate": 0.0}, r"adversary\.learning_rate is 0\.0"),
+        ({"betas": [0.5]}, "two betas"),
+    ],
+)
+def test_impossible_values_are_named(changes, words):
+    with pytest.raises(ValueError, match=words):
+        adversary(**changes)
+
+
+def test_signals_of_another_kind_are_named_before_the_first_step():
+    with pytest.raises(ValueError, match="axes 2 and channels 3, the signal has 1 and 1"):
+        adversary().check(axes=1, channels=1)

@@ -1,0 +1,69 @@
+"""Run by test_two_processes.py in each of two processes: an adversary against a small decoder, in float64.
+
+The processes' shares of each batch together are the batch of a single process; they differ in size.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from small_adversary import adversary
+from torch import Tensor, distributed, nn
+
+from signaltok.adversaries.regularization import R1, LeCam
+from signaltok.processes import in_group, part_of_group_mean, place, sum_over_group
+
+STEPS = 20
+BATCH = 6
+
+
+def share(step: int, rank: int, world: int) -> Tensor:
+    generator = torch.Generator().manual_seed(100 + step)
+    signal = torch.randn(BATCH, 3, 12, 12, generator=generator, dtype=torch.float64)
+    border = BATCH if world == 1 else 2 + step % 3
+    return signal[:border] if rank == 0 else signal[border:]
+
+
+def train(rank: int, world: int) -> dict[str, Tensor]:
+    """The state after the steps; "values": loss, weight and discriminator's loss of each, means over the processes."""
+    torch.manual_seed(0)
+    part = adversary(lecam=LeCam(weight=0.5, decay=0.9), r1=R1(weight=0.1, every=3), start=0.0, warmup=0.0).double()
+    decoder = nn.Conv2d(3, 3, 3, padding=1).double()
+    optimizers = [torch.optim.SGD(decoder.parameters(), lr=0.01), torch.optim.SGD(part.parameters(), lr=0.01)]
+    torch.manual_seed(rank)  # nothing may depend on a process's own random state
+    values = []
+    for step in range(STEPS):
+        original = share(step, rank, world)
+        signal = decoder(original)
+        objective = part_of_group_mean((signal - original).square().mean(), original.numel())
+        value, gradient = part.of_generator(signal, None)
+        weight = part.weight.weight(objective=objective, signal=signal, gradient=gradient, layer=decoder.weight)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        (objective + weight * (signal * gradient).sum()).backward()
+        loss, _ = part.of_discriminator(original, signal, None, step)
+        loss.backward()
+        for parameter in (*decoder.parameters(), *part.parameters()):
+            parameter.grad.copy_(sum_over_group(parameter.grad) / world)
+        for optimizer in optimizers:
+            optimizer.step()
+        values.append(torch.stack([objective.detach() + weight * value, weight, loss.detach()]))
+    summed = sum_over_group(torch.stack(values)) / world
+    state = {f"adversary.{name}": value for name, value in part.state_dict().items()}
+    return {**state, **{f"decoder.{name}": value for name, value in decoder.state_dict().items()}, "values": summed}
+
+
+def main(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    assert in_group() and place() == (rank, 2)
+    save_file({name: value.contiguous() for name, value in train(rank, 2).items()}, folder / f"{rank}.safetensors")
+    distributed.barrier()
+    distributed.destroy_process_group()
+    os._exit(0)  # gloo's threads now and then abort the interpreter's own exit
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
