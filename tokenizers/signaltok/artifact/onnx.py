@@ -52,7 +52,7 @@ def write_onnx(tokenizer: Exportable, folder: Path, probe: Tensor) -> tuple[Path
         share != WHOLE for share in tokenizer.shares
     ):
         raise ValueError(
-            "the levels of this tokenizer have grids of several sizes, which depend on the picture's in a way that ONNX "
+            "the levels of this tokenizer have grids of several sizes that depend on the picture's in a way that ONNX "
             "export does not express; leave ONNX out"
         )
     stride = tokenizer.encoder.stride
