@@ -95,5 +95,5 @@ class AdaptiveGradientWeight(WeightRule):
 def _check_factor(weight: float) -> None:
     if not 0 < weight < float("inf"):
         raise ValueError(
-            f"adversary.weight.weight is {weight}; give a finite number above 0, or leave the adversary out"
+            f"adversary.weight.weight is {weight}; give a finite number above 0, or leave it out by '~adversary'"
         )
