@@ -42,8 +42,9 @@ class MultiscaleQuantizer(Quantizer):
     grid. [1, 2, 3, 4, 5, 6, 8, 10, 13, 16] are VAR's grids at 16 x 16 cells, another size gets ceil(n p / 16).
     level: a quantizer over the inner latent. shared: whether all scales use one and the same, which then takes its
     first vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling:
-    "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a latent may
-    have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change nothing.
+    "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a
+    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change
+    nothing.
     Losses: means over the scales under the levels' own names, and the two of this module.
     """
 
