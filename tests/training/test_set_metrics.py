@@ -18,7 +18,7 @@ def test_a_run_writes_the_protocol_of_each_number(tiny, tmp_path):
     assert protocols.keys() == {f"{s}/{name}" for s in ("test", "val") for name in ("fd_effnet", "kid_effnet")}
     assert figures.keys() >= protocols.keys()
     assert protocols["test/fd_effnet"] == (
-        "Fréchet distance of Gaussians (unbiased covariances); EfficientNet-Lite0, 1,280 pooled features, resized to 32 "
-        "(bilinear, antialiased), from uint8; against the 2 originals of the same split"
+        "Fréchet distance of Gaussians (unbiased covariances); EfficientNet-Lite0, 1,280 pooled features, resized to "
+        "32 (bilinear, antialiased), from uint8; against the 2 originals of the same split"
     )
     assert protocols["test/fd_effnet"] in (tmp_path / "run/report.html").read_text()
