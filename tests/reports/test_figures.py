@@ -77,3 +77,14 @@ def test_keys_stand_in_the_order_of_the_table():
     keys = ["run/seconds", "val/psnr", "test/own", "test/usage_0", "test/usage", "test/psnr", "train/loss", "test/psnr"]
     assert in_order(keys) == ["test/psnr", "test/usage", "test/own", "val/psnr", "run/seconds"]
     assert in_order(["test/usage_1", "test/usage_0", "test/usage"]) == ["test/usage", "test/usage_0", "test/usage_1"]
+
+
+def test_a_protocol_follows_the_meaning_of_its_figure():
+    summary = {"test/psnr": 20.0, "test/fd_effnet": 12.3456, "val/fd_effnet": 9.0, "test/kid_effnet": -0.00012}
+    rows = {row.label: row for row in summary_table(summary, {"test/fd_effnet": "of 715", "val/fd_effnet": "of 550"})}
+    row = rows["FD-effnet"]
+    assert row.cells == {"test": "12.346", "val": "9.000"}
+    assert row.meaning == "Fréchet distance of EfficientNet features; not FID; test: of 715; val: of 550"
+    assert rows["KID-effnet"].cells == {"test": "-0.00012"} and "of" in rows["KID-effnet"].meaning
+    assert rows["PSNR"].meaning == named(summary)["PSNR"].meaning
+    assert figure("test/fd_effnet").better == "less"
