@@ -14,7 +14,6 @@ from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import TokenStack, grid_lengths
 
 PICTURES = 8
 
@@ -47,16 +46,18 @@ def evaluate(
     *,
     metrics: dict[str, Metric],
     on_batch: Callable[[int], None] | None = None,
+    tokens: int | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
     Each metric is the mean over items; codes are counted over the whole split. Where a process group exists, every
     process must call this with its own part of the split, which may be empty, and all get the same values; pictures
     are a process's own.
-    on_batch is told the number of items after each batch. Raises ValueError where no process has a batch, or where
+    on_batch is told the number of items after each batch. tokens: reconstruct from so many of the tokens of a sequence,
+    the first ones (Tokenizer.forward). Raises ValueError where no process has a batch, or where
     a metric and a number about codes have one name.
     """
-    tally = _Tally(tokenizer, metrics)
+    tally = _Tally(tokenizer, metrics, tokens)
     training = tokenizer.training
     tokenizer.eval()
     try:
@@ -65,7 +66,7 @@ def evaluate(
             for batch in batches:
                 signal = batch.signal.to(tokenizer.device)
                 lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
-                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths))
+                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths, tokens))
                 if on_batch is not None:
                     on_batch(len(signal))
     finally:
@@ -76,7 +77,8 @@ def evaluate(
 class _Tally:
     """What is added up over the batches of one evaluation."""
 
-    def __init__(self, tokenizer: Tokenizer, metrics: dict[str, Metric]) -> None:
+    def __init__(self, tokenizer: Tokenizer, metrics: dict[str, Metric], tokens: int | None) -> None:
+        self.tokenizer, self.tokens = tokenizer, tokens
         self.metrics = metrics
         self.value_range = tokenizer.value_range
         self.strides = tokenizer.strides
@@ -93,7 +95,8 @@ class _Tally:
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
         self.extent += torch.tensor([len(signal), positions])
         if self.strides:
-            self.codes.update(self._stack(signal, lengths, result))
+            codes = result.quantized.codes
+            self.codes.update(self.tokenizer.stack(codes, tuple(signal.shape[2:]), lengths, self.tokens))
         if signal.ndim == 4:
             first = result.quantized.codes[0] if self.strides else None
             for item, key in enumerate(keys):
@@ -118,16 +121,6 @@ class _Tally:
                 "rename them under metrics"
             )
         return Evaluation(values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures())
-
-    def _stack(self, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> TokenStack:
-        return TokenStack(
-            levels=result.quantized.codes,
-            codebook_sizes=self.codes.codebook_sizes,
-            strides=self.strides,
-            signal_size=tuple(signal.shape[2:]),
-            lengths=tuple(None if lengths is None else grid_lengths(lengths, s) for s in self.strides),
-            signal_lengths=lengths,
-        )
 
     def _pixels(self, values: Tensor) -> Tensor:
         low, high = self.value_range

@@ -92,7 +92,7 @@ class TokenizerModule(pl.LightningModule):
         if not torch.isfinite(total):
             check_finite(self.batches_seen, batch, reconstruction, raw)
         self.batches_seen += 1
-        self.window.add({"loss": total.detach(), **raw}, reconstruction.quantized.codes)
+        self.window.add({"loss": total.detach(), **raw}, reconstruction.quantized.codes, reconstruction.mask)
         if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
             self._log_window()
         return total

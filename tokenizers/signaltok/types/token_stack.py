@@ -1,6 +1,6 @@
 """TokenStack: the codes of a batch, and the one rule that turns signal sizes into grid sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Bool, Int64
 from torch import Tensor, arange
@@ -37,15 +37,17 @@ class TokenStack:
     levels: int64 [b, *grid] each, 0 <= code < codebook_sizes[q]; grids may differ.
     strides: of each level against the signal, per axis. lengths: valid grid extent per item, level and axis,
     None where all items are full. signal_size: of the (padded) signal, so that decoding gives back its exact size;
-    signal_lengths: each item's own, None where all are full.
+    signal_lengths: each item's own, None where all are full. tokens: None where the grids follow from signal_size;
+    else the levels are sequences over so many tokens of the whole signal, and their strides count tokens.
     """
 
     levels: tuple[Int64[Tensor, "b ..."], ...]
     codebook_sizes: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     signal_size: tuple[int, ...]
-    lengths: tuple[Int64[Tensor, "b axes"] | None, ...]
+    lengths: tuple[Int64[Tensor, "b _"] | None, ...]
     signal_lengths: Int64[Tensor, "b axes"] | None = None
+    tokens: int | None = None
 
     def __post_init__(self) -> None:
         counts = {len(self.levels), len(self.codebook_sizes), len(self.strides), len(self.lengths)}
@@ -54,12 +56,13 @@ class TokenStack:
                 f"a TokenStack says each thing once a level, but has {len(self.levels)} levels, "
                 f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths"
             )
+        extent = self.signal_size if self.tokens is None else (self.tokens,)
         for number, (level, stride) in enumerate(zip(self.levels, self.strides, strict=True)):
-            expected = grid_size(self.signal_size, stride)
+            expected = grid_size(extent, stride)
             if tuple(level.shape[1:]) != expected:
+                whole = f"a signal of size {extent}" if self.tokens is None else f"a sequence of {self.tokens} tokens"
                 raise ValueError(
-                    f"level {number} has grid {tuple(level.shape[1:])}, but a signal of size {self.signal_size} "
-                    f"at stride {stride} has {expected}"
+                    f"level {number} has grid {tuple(level.shape[1:])}, but {whole} at stride {stride} has {expected}"
                 )
 
     @property
@@ -76,6 +79,28 @@ class TokenStack:
                     f"but its codebook has the codes 0 to {size - 1}"
                 )
 
+    def shortened(self, tokens: int) -> "TokenStack":
+        """The first so many tokens of every item, which Tokenizer.decode takes in place of all.
+
+        Decodes well where the tokenizer was trained to do with fewer (encoder.tail_drop). Raises ValueError where the
+        codes are no sequence, or there are not so many.
+        """
+        if self.tokens is None:
+            raise ValueError(
+                "these codes are a grid that follows from the size of the signal and cannot be shortened; "
+                "a tokenizer with encoder=query gives a sequence"
+            )
+        if any(stride != (1,) for stride in self.strides):
+            raise ValueError(f"levels with strides {self.strides} share no prefix and cannot be shortened")
+        if not 1 <= tokens <= self.tokens:
+            raise ValueError(f"there are {self.tokens} tokens; give 1 to {self.tokens}, not {tokens}")
+        return replace(
+            self,
+            levels=tuple(level[:, :tokens] for level in self.levels),
+            lengths=tuple(None if n is None else n.clamp(max=tokens) for n in self.lengths),
+            tokens=tokens,
+        )
+
     def to(self, device: object) -> "TokenStack":
         """The same stack on another device."""
         return TokenStack(
@@ -85,4 +110,5 @@ class TokenStack:
             signal_size=self.signal_size,
             lengths=tuple(None if n is None else n.to(device) for n in self.lengths),  # type: ignore[arg-type]
             signal_lengths=None if self.signal_lengths is None else self.signal_lengths.to(device),  # type: ignore[arg-type]
+            tokens=self.tokens,
         )
