@@ -9,12 +9,8 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     sizes, strides = config["codebook_sizes"], config["strides"]
     lines = [f"# A signaltok tokenizer for {config['modality']} signals", ""]
     if sizes:
-        bits = sum(math.log2(size) / math.prod(stride) for size, stride in zip(sizes, strides, strict=True))
-        unit = "pixel" if config["modality"] == "image" else "position"
-        lines += [
-            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}: {bits:.4f} bits a {unit}.",
-            "",
-        ]
+        rate, unit = rate_of(config)
+        lines += [f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}: {rate:.4f} bits a {unit}.", ""]
     else:
         lines += ["Continuous tokens: it embeds and has no codes.", ""]
     lines += [
@@ -35,6 +31,19 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     if "command" in card:
         lines += ["## Made by", "", "```", str(card["command"]), "```", ""]
     return "\n".join(lines)
+
+
+def rate_of(config: dict[str, Any]) -> tuple[float, str]:
+    """(bits, of what) of the codes that a config or a store's header describes.
+
+    Of a pixel or position where the grid follows from the size of the signal, else of a whole signal.
+    """
+    tokens, levels = config.get("tokens"), zip(config["codebook_sizes"], config["strides"], strict=True)
+    if tokens is not None:
+        unit = "picture" if config["modality"] == "image" else "signal"
+        return sum(math.log2(size) * -(-tokens // stride[0]) for size, stride in levels), unit
+    unit = "pixel" if config["modality"] == "image" else "position"
+    return sum(math.log2(size) / math.prod(stride) for size, stride in levels), unit
 
 
 def _paragraph(value: Any) -> list[str]:

@@ -53,6 +53,7 @@ def to_stack(item: Item, header: Header) -> TokenStack:
         strides=header.strides,
         signal_size=item.signal_size,
         lengths=(None,) * len(item.levels),
+        tokens=header.tokens_of(item),
     )
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, bincount, from_numpy, int64, zeros
 
 from signaltok.artifact import layout
+from signaltok.artifact.card import rate_of
 from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
@@ -49,11 +50,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def bits_per_position(codebook_sizes: list[int], strides: list[list[int]]) -> float:
-    """log2 of the codebook size over the positions of a cell, summed over the levels."""
-    return sum(math.log2(size) / math.prod(stride) for size, stride in zip(codebook_sizes, strides, strict=True))
-
-
 def count_rows(counts: Iterable[Tensor]) -> list[tuple[str, str]]:
     """Usage, perplexity and dead codes a level, with the number of tokens seen beside them."""
     rows = []
@@ -80,12 +76,14 @@ def _shape_rows(content: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if not sizes:
         return [*rows, ("codes", "none: continuous tokens")]
-    unit = "pixel" if content["modality"] == "image" else "position"
+    rate, unit = rate_of(content)
+    if content.get("tokens") is not None:
+        rows.append(("tokens", f"{content['tokens']} of every {unit}, whatever its size"))
     return [
         *rows,
         ("codebook sizes", ", ".join(map(str, sizes))),
         ("strides", ", ".join("×".join(map(str, stride)) for stride in strides)),
-        (f"bits per {unit}", f"{bits_per_position(sizes, strides):.4f}"),
+        (f"bits per {unit}", f"{rate:.4f}"),
     ]
 
 

@@ -24,11 +24,17 @@ class Header:
     codebook_sizes: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     value_range: tuple[float, float]
+    tokens: int | None = None  # of a tokenizer whose levels are sequences; None for grids that follow from the size
 
     @property
     def axes(self) -> int:
-        """Number of signal axes."""
+        """Number of axes of the levels: those of the signal, or one of a sequence of tokens."""
         return len(self.strides[0])
+
+    def tokens_of(self, item: "Item") -> int | None:
+        """Over how many tokens the levels of an item are, fewer than all where it was shortened; None for grids."""
+        shortens = self.tokens is not None and all(stride == (1,) for stride in self.strides)
+        return item.levels[0].shape[0] if shortens else self.tokens
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in side files and index."""
@@ -38,6 +44,7 @@ class Header:
             "codebook_sizes": list(self.codebook_sizes),
             "strides": [list(stride) for stride in self.strides],
             "value_range": list(self.value_range),
+            **({} if self.tokens is None else {"tokens": self.tokens}),
         }
 
     @classmethod
@@ -50,6 +57,7 @@ class Header:
             codebook_sizes=tuple(content["codebook_sizes"]),
             strides=tuple(tuple(stride) for stride in content["strides"]),
             value_range=(low, high),
+            tokens=content.get("tokens"),
         )
 
 
