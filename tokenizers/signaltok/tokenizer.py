@@ -104,7 +104,9 @@ class Tokenizer(Part, nn.Module):
         with self._exactly():
             latents = self._latents(signal, lengths, self._cells(chunk))
             codes = [self.quantizer.encode(latent) for latent in latents]
-        levels = tuple(_pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True)))
+        levels = tuple(
+            _pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
+        )
         return self.stack(levels, tuple(signal.shape[2:]), lengths)
 
     def decode(self, stack: TokenStack, chunk: int | tuple[int, ...] | None = None) -> Float[Tensor, "b c *s"]:

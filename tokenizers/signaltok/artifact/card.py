@@ -38,7 +38,7 @@ def rate_of(config: dict[str, Any]) -> tuple[float, str]:
 
     Of a pixel or position where the grid follows from the size of the signal, else of a whole signal.
     """
-    tokens, levels = config.get("tokens"), zip(config["codebook_sizes"], config["strides"], strict=True)
+    tokens, levels = config.get("sequence_length"), zip(config["codebook_sizes"], config["strides"], strict=True)
     if tokens is not None:
         unit = "picture" if config["modality"] == "image" else "signal"
         return sum(math.log2(size) * -(-tokens // stride[0]) for size, stride in levels), unit

@@ -49,7 +49,7 @@ def write_tokenizer(
             "channels": tokenizer.encoder.channels,
             "value_range": list(tokenizer.value_range),
             "size_rule": size_rule(tokenizer.encoder.tokens),
-            "tokens": tokenizer.encoder.tokens,
+            "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],

@@ -77,8 +77,8 @@ def _shape_rows(content: dict[str, Any]) -> list[tuple[str, str]]:
     if not sizes:
         return [*rows, ("codes", "none: continuous tokens")]
     rate, unit = rate_of(content)
-    if content.get("tokens") is not None:
-        rows.append(("tokens", f"{content['tokens']} of every {unit}, whatever its size"))
+    if content.get("sequence_length") is not None:
+        rows.append(("tokens a signal", f"{content['sequence_length']} of every {unit}, whatever its size"))
     return [
         *rows,
         ("codebook sizes", ", ".join(map(str, sizes))),

@@ -1,6 +1,5 @@
 """Rows of the concatenated batch of all processes, and seeds of copies; the draws themselves are in layers.draws."""
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 

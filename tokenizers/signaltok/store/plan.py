@@ -24,7 +24,9 @@ class Header:
     codebook_sizes: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     value_range: tuple[float, float]
-    tokens: int | None = None  # of a tokenizer whose levels are sequences; None for grids that follow from the size
+    sequence_length: int | None = (
+        None  # in tokens, where the levels are sequences; None where grids follow from the size
+    )
 
     @property
     def axes(self) -> int:
@@ -33,8 +35,8 @@ class Header:
 
     def tokens_of(self, item: "Item") -> int | None:
         """Over how many tokens the levels of an item are, fewer than all where it was shortened; None for grids."""
-        shortens = self.tokens is not None and all(stride == (1,) for stride in self.strides)
-        return item.levels[0].shape[0] if shortens else self.tokens
+        shortens = self.sequence_length is not None and all(stride == (1,) for stride in self.strides)
+        return item.levels[0].shape[0] if shortens else self.sequence_length
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in side files and index."""
@@ -44,7 +46,7 @@ class Header:
             "codebook_sizes": list(self.codebook_sizes),
             "strides": [list(stride) for stride in self.strides],
             "value_range": list(self.value_range),
-            **({} if self.tokens is None else {"tokens": self.tokens}),
+            **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
         }
 
     @classmethod
@@ -57,7 +59,7 @@ class Header:
             codebook_sizes=tuple(content["codebook_sizes"]),
             strides=tuple(tuple(stride) for stride in content["strides"]),
             value_range=(low, high),
-            tokens=content.get("tokens"),
+            sequence_length=content.get("sequence_length"),
         )
 
 

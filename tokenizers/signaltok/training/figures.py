@@ -33,7 +33,8 @@ def conclude(
 ) -> None:
     """Add `<split>/<name>` to figures for every split, write what the folder of a run holds, print the table.
 
-    tokens: of a sequence, reconstruct from the first so many alone. With several processes each evaluates its share; writes: whether this is the one that writes and prints.
+    tokens: of a sequence, reconstruct from the first so many alone.
+    With several processes each evaluates its share; writes: whether this is the one that writes and prints.
 
     The counts of the last split go into code_counts.safetensors; samples are of the first. started: time.perf_counter
     at the start of the run.
