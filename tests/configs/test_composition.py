@@ -63,7 +63,7 @@ def test_every_option_of_every_group_fits(group):
     found = options(group)
     assert found
     for option in found:
-        needed = ["data.root=x"] if option == "image_folder" else []
+        needed = {"image_folder": ["data.root=x"], "query": ["encoder=query", "decoder=query"]}.get(option, [])
         checked(f"{group}={option}", *needed)
 
 

@@ -8,9 +8,12 @@ from torch.nn import functional as F
 
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
+from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.vit import ViTEncoder
+from signaltok.layers.tail import TailDrop
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
@@ -34,6 +37,7 @@ from signaltok.quantizers.smoothing import PartlySharedConvolutions
 
 DIM = 4
 STRIDE = 4
+TOKENS = 6
 
 
 @dataclass(frozen=True)
@@ -201,9 +205,13 @@ QUANTIZERS = {
     "library fsq": Row(library("FSQ", levels=[8, 5, 5, 5])),
 }
 
+QUERY = {"axes": 2, "channels": 3, "stride": STRIDE, "width": 16, "depth": 1, "heads": 2, "latent_dim": DIM}
+
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "conv": lambda: ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=DIM),
     "vit": lambda: ViTEncoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
+    "query": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=None),
+    "query tail": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=TailDrop(least=2, lengths="powers_of_two")),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
@@ -213,4 +221,10 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         channels=3,
         value_range=[-1.0, 1.0],
     ),
+    "query": lambda: QueryDecoder(**QUERY, tokens=TOKENS),
 }
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence."""
+    return [(e, d) for e in ENCODERS for d in DECODERS if ENCODERS[e]().tokens == DECODERS[d]().tokens]

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from table import DIM, QUANTIZERS, entropy, library, residual, vector
+from table import DIM, QUANTIZERS, QUERY, TOKENS, entropy, library, residual, vector
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from signaltok.decoders.query import QueryDecoder
+from signaltok.encoders.query import QueryEncoder
+from signaltok.layers.tail import TailDrop
 from signaltok.objectives.pixel import AbsoluteError, SquaredError
 from signaltok.objectives.structural import StructuralDissimilarity
 from signaltok.parts import Quantizer, Term
@@ -26,6 +29,7 @@ from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
+from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import valid_mask
@@ -80,7 +84,8 @@ MORE: dict[str, Callable[[], Quantizer]] = {
 }  # fmt: skip
 BUILDS: dict[str, Callable[[], Quantizer]] = {**{name: row.build for name, row in QUANTIZERS.items()}, **MORE}
 LARGE = "k-means of 40,000 rows"
-NAMES = (*BUILDS, LARGE)
+SEQUENCE = "a sequence of tokens with tail drop"
+NAMES = (*BUILDS, LARGE, SEQUENCE)
 
 
 class Model(nn.Module):
@@ -101,6 +106,31 @@ class Model(nn.Module):
         return sum(term(batch, result) for term in self.terms) + sum(quantized.losses.values())
 
 
+class Sequence(nn.Module):
+    """A tokenizer whose items keep a random number of tokens, with a term; what it learns goes through `quantizer`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        query = {**QUERY, "channels": DIM, "tokens": TOKENS}
+        self.tokenizer = Tokenizer(
+            encoder=QueryEncoder(**query, tail_drop=TailDrop(least=1, lengths="uniform")),
+            quantizer=vector(revival=revival(), initialization=KMeans(iterations=3))(),
+            decoder=QueryDecoder(**query),
+            value_range=(-9.0, 9.0),
+            block=64,
+        )
+        self.term = SquaredError()
+
+    @property
+    def quantizer(self) -> Quantizer:
+        return self.tokenizer.quantizer
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        result = self.tokenizer(x, lengths)
+        batch = Batch(signal=x, keys=("",) * len(x), lengths=lengths)
+        return self.term(batch, result) + sum(result.quantized.losses.values())
+
+
 def share(step: int, rank: int, world: int) -> tuple[Tensor, Tensor | None]:
     """Items and lengths of a process in a step."""
     generator = torch.Generator().manual_seed(100 + step)
@@ -117,7 +147,7 @@ def train(name: str, rank: int, world: int) -> dict[str, Tensor]:
     terms: list[Term] = [SquaredError(), AbsoluteError()]
     if name in STRUCTURAL:
         terms.append(StructuralDissimilarity(value_range=[-4.0, 4.0]))
-    model = Model(BUILDS[name](), terms).double().train()
+    model = (Sequence() if name == SEQUENCE else Model(BUILDS[name](), terms)).double().train()
     wrapped = model if world == 1 else DistributedDataParallel(model, broadcast_buffers=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     torch.manual_seed(rank)  # nothing may depend on a process's own random state

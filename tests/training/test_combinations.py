@@ -1,11 +1,11 @@
-"""Any encoder, any quantizer and any decoder train together."""
+"""Any encoder, any quantizer and any decoder of the encoder's kind, grid or sequence, train together."""
 
 import itertools
 import math
 from pathlib import Path
 
 import pytest
-from tiny_runs import PARTS, QUANTIZERS, TINY, composed
+from tiny_runs import PARTS, QUANTIZERS, SEQUENCE, TINY, composed
 
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain
@@ -13,11 +13,13 @@ from signaltok.training.config.schema import TrainConfig
 from signaltok.training.run import run
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-CHOICES = list(
-    itertools.product(
+CHOICES = [
+    (encoder, quantizer, decoder)
+    for encoder, quantizer, decoder in itertools.product(
         *(sorted(p.stem for p in (CONFIGS / g).glob("*.yaml")) for g in ("encoder", "quantizer", "decoder"))
     )
-)
+    if (encoder in SEQUENCE) == (decoder in SEQUENCE)
+]
 
 
 @pytest.mark.parametrize(("encoder", "quantizer", "decoder"), CHOICES)

@@ -46,13 +46,21 @@ CONV = ("encoder.widths=[8,8]", "encoder.depth=1", "decoder.widths=[8,8]", "deco
 
 # The sizes of every part of the groups encoder and decoder; a new part adds one line.
 PARTS = {
-    "encoder": {"conv": ("widths=[8,8]", "depth=1"), "vit": ("width=16", "depth=1", "heads=2")},
+    "encoder": {
+        "conv": ("widths=[8,8]", "depth=1"),
+        "vit": ("width=16", "depth=1", "heads=2"),
+        "query": ("width=16", "depth=1", "heads=2", "tokens=5"),
+    },
     "decoder": {
         "conv": ("widths=[8,8]", "depth=1"),
         "vit": ("width=16", "depth=1", "heads=2"),
         "logit_laplace": ("decoder.widths=[8,8]", "decoder.depth=1"),
+        "query": ("width=16", "depth=1", "heads=2"),
     },
 }
+
+
+SEQUENCE = {"query"}  # encoders of a fixed number of tokens; a decoder goes with an encoder of its own kind
 
 
 def composed(*overrides: str, name: str = "train") -> Any:

@@ -62,7 +62,9 @@ class Encoder(Part, nn.Module, ABC):
 
     axes: number of signal axes. channels: of the signal. latent_dim: channels of the latent. stride: signal
     positions a latent position, per axis. receptive_field: signal positions that a latent position looks at on
-    either side beyond its own cell, per axis; None where it looks at everything.
+    either side beyond its own cell, per axis; None where it looks at everything. tokens: None where the latent is a
+    grid that follows from the size of the signal; else the latent is a sequence [b, d, tokens], whatever the size, and
+    stride is that of the patches the signal is read in.
     """
 
     axes: int
@@ -70,18 +72,31 @@ class Encoder(Part, nn.Module, ABC):
     latent_dim: int
     stride: tuple[int, ...]
     receptive_field: tuple[int, ...] | None
+    tokens: int | None = None
 
     @abstractmethod
     def forward(
         self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
     ) -> Float[Tensor, "b d *l"]:
-        """Encode; the latent has ceil(s / stride) positions on each axis. lengths: valid extents, None for full."""
+        """Encode; the latent has ceil(s / stride) positions on each axis, or is the sequence of all tokens.
+
+        lengths: valid extents, None for full.
+        """
+
+    def kept(self, signal: Float[Tensor, "b c *s"]) -> Int64[Tensor, " b"] | None:  # noqa: ARG002
+        """Told once a training step: how many tokens of its sequence, the first ones, each item uses; None for all.
+
+        What is beyond is masked as padding is: no loss, no statistic, nothing that the decoder sees.
+        """
+        return None
 
 
 class Decoder(Part, nn.Module, ABC):
     """latent -> signal.
 
-    As Encoder; receptive_field counts latent positions on either side, per axis.
+    As Encoder; receptive_field counts latent positions on either side, per axis. With tokens, forward takes two
+    arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
+    and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are.
     """
 
     axes: int
@@ -89,6 +104,7 @@ class Decoder(Part, nn.Module, ABC):
     latent_dim: int
     stride: tuple[int, ...]
     receptive_field: tuple[int, ...] | None
+    tokens: int | None = None
 
     @abstractmethod
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:

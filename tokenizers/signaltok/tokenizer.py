@@ -48,7 +48,7 @@ class Tokenizer(Part, nn.Module):
 
     def _check_parts(self) -> None:
         encoder, decoder = self.encoder, self.decoder
-        for name in ("axes", "channels", "stride", "latent_dim"):
+        for name in ("axes", "channels", "stride", "latent_dim", "tokens"):
             ours, theirs = getattr(encoder, name), getattr(decoder, name)
             if ours != theirs:
                 raise ValueError(f"encoder and decoder disagree: {name} is {ours} and {theirs}; give both the same")
@@ -83,7 +83,9 @@ class Tokenizer(Part, nn.Module):
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]:
-        """Stride of each level against the signal, per axis."""
+        """Stride of each level against the signal, per axis; where the encoder has tokens, against their sequence."""
+        if self.encoder.tokens is not None:
+            return tuple((level,) for level in self.quantizer.level_strides)
         return tuple(tuple(step * level for step in self.encoder.stride) for level in self.quantizer.level_strides)
 
     @property
@@ -107,13 +109,17 @@ class Tokenizer(Part, nn.Module):
         with self._exactly():
             latents = self._latents(signal, lengths, self._cells(chunk))
             codes = [self.quantizer.encode(latent) for latent in latents]
-        return self._stack(codes, tuple(signal.shape[2:]), lengths)
+        levels = tuple(
+            _pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
+        )
+        return self.stack(levels, tuple(signal.shape[2:]), lengths)
 
     def decode(self, stack: TokenStack, chunk: int | tuple[int, ...] | None = None) -> Float[Tensor, "b c *s"]:
         """Signals of stack.signal_size, zero beyond each item's length. chunk as for encode.
 
-        Fewer levels than the quantizer has are decoded where the quantizer can. Raises ValueError for codes that
-        are not this tokenizer's.
+        Fewer levels than the quantizer has are decoded where the quantizer can. Where the encoder makes a sequence of
+        tokens, fewer of them decode too: decode(encode(signal).shortened(16)). Raises ValueError for codes that are
+        not this tokenizer's.
         """
         self._check_stack(stack)
         with self._exactly():
@@ -126,26 +132,57 @@ class Tokenizer(Part, nn.Module):
             return torch.cat(self._latents(signal, None, None)).flatten(2).transpose(1, 2)
 
     def forward(
-        self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None = None
+        self,
+        signal: Float[Tensor, "b c *s"],
+        lengths: Int64[Tensor, "b axes"] | None = None,
+        tokens: int | None = None,
     ) -> Reconstruction:
-        """Reconstruct. Training mode: one batched pass with losses; eval mode: decode of encode."""
+        """Reconstruct. Training mode: one batched pass with losses; eval mode: decode of encode.
+
+        tokens: in eval mode, of a sequence, from the first so many tokens alone, as decode does with a shortened stack.
+        """
         if self.training:
+            assert tokens is None, "in training the encoder says how many tokens are kept"
             return self._learn(signal, lengths)
         with exact_arithmetic(self.device):
             latents = self._latents(signal, lengths, None)
-            quantized = [self.quantizer(latent) for latent in latents]
+            quantized = [self._shortened(self.quantizer(latent), tokens) for latent in latents]
             sizes = self._sizes(signal, lengths)
             signals = [self._decode_latent(q.z_q, size, None) for q, size in zip(quantized, sizes, strict=True)]
-        grid = grid_size(tuple(signal.shape[2:]), self.encoder.stride)
+        grid = self._grid(tuple(signal.shape[2:]))
+        kept = grid if tokens is None else (tokens,)
         levels = tuple(
-            _pad_to([q.codes[n] for q in quantized], grid_size(grid, (stride,) * len(grid), share))
+            _pad_to([q.codes[n] for q in quantized], grid_size(kept, (stride,) * len(grid), share))
             for n, (stride, share) in enumerate(zip(self.quantizer.level_strides, self.shares, strict=True))
         )
         return Reconstruction(
             signal=_pad_to(signals, tuple(signal.shape[2:])),
-            quantized=Quantized(z_q=_pad_to([q.z_q for q in quantized], grid), codes=levels),
+            quantized=Quantized(z_q=_pad_to([q.z_q for q in quantized], kept), codes=levels),
             latent=_pad_to(latents, grid),
-            mask=self._mask(lengths, grid),
+            mask=self._mask(self._valid(lengths), grid),
+        )
+
+    def stack(
+        self,
+        levels: tuple[Int64[Tensor, "b ..."], ...],
+        signal_size: tuple[int, ...],
+        lengths: Int64[Tensor, "b axes"] | None,
+        tokens: int | None = None,
+    ) -> TokenStack:
+        """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know."""
+        sequence = self.encoder.tokens is not None
+        return TokenStack(
+            levels=levels,
+            codebook_sizes=self.quantizer.codebook_sizes,
+            strides=self.strides,
+            signal_size=signal_size,
+            lengths=tuple(
+                None if lengths is None or sequence else grid_lengths(lengths, stride, share)
+                for stride, share in zip(self.strides, self.shares, strict=True)
+            ),
+            signal_lengths=lengths,
+            shares=self.shares,
+            tokens=self.encoder.tokens if tokens is None else tokens,
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -164,20 +201,66 @@ class Tokenizer(Part, nn.Module):
             self.train(training)
 
     def _learn(self, signal: Tensor, lengths: Tensor | None) -> Reconstruction:
-        grid = grid_size(tuple(signal.shape[2:]), self.encoder.stride)
-        mask = self._mask(lengths, grid)
+        size = tuple(signal.shape[2:])
+        kept = self.encoder.kept(signal)
+        cells = self._valid(lengths) if kept is None else kept[:, None]
+        mask = self._mask(cells, self._grid(size))
         latent = self.encoder(signal, lengths)
         quantized = self.quantizer(latent, mask)
-        cells = None if lengths is None else grid_lengths(lengths, self.encoder.stride)
-        decoded, likelihood = self.decoder.learn(quantized.z_q, cells)
-        cut = (..., *(slice(0, n) for n in signal.shape[2:]))
+        if self.decoder.tokens is None:
+            decoded, likelihood = self.decoder.learn(quantized.z_q, cells)
+        else:
+            decoded, likelihood = self._decoded(quantized.z_q, cells, size, lengths), None
+        cut = (..., *(slice(0, n) for n in size))
         decoded, likelihood = decoded[cut], None if likelihood is None else likelihood[cut]
         if lengths is not None:
             decoded = decoded * valid_mask(lengths, tuple(signal.shape[2:]))
         return Reconstruction(signal=decoded, quantized=quantized, latent=latent, mask=mask, likelihood=likelihood)
 
-    def _mask(self, lengths: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
-        return None if lengths is None else valid_mask(grid_lengths(lengths, self.encoder.stride), grid)
+    def _grid(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Of the latent of a signal of this size."""
+        tokens = self.encoder.tokens
+        return grid_size(size, self.encoder.stride) if tokens is None else (tokens,)
+
+    def _grid_of(self, signal: Tensor, level: int) -> tuple[int, ...]:
+        """Of a level of the codes of a batch of signals."""
+        grid = self._grid(tuple(signal.shape[2:]))
+        return grid_size(grid, (self.quantizer.level_strides[level],) * len(grid), self.shares[level])
+
+    def _valid(self, lengths: Tensor | None) -> Tensor | None:
+        """Valid extents of the latents of signals of these lengths; a sequence of tokens is always all valid."""
+        if lengths is None or self.encoder.tokens is not None:
+            return None
+        return grid_lengths(lengths, self.encoder.stride)
+
+    def _mask(self, cells: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
+        return None if cells is None else valid_mask(cells, grid)
+
+    def _shortened(self, quantized: Quantized, tokens: int | None) -> Quantized:
+        """The first tokens of a sequence alone, as decode sees them."""
+        if tokens is None:
+            return quantized
+        have = self.encoder.tokens
+        if have is None or not 1 <= tokens <= have or set(self.quantizer.level_strides) - {1}:
+            raise ValueError(
+                f"cannot reconstruct from the first {tokens} tokens: "
+                + ("the latent is a grid that follows from the size" if have is None else f"give 1 to {have}")
+            )
+        if not quantized.codes:
+            return Quantized(z_q=quantized.z_q[:, :, :tokens], codes=())
+        codes = tuple(level[:, :tokens].contiguous() for level in quantized.codes)
+        return Quantized(z_q=self.quantizer.decode(codes), codes=codes)
+
+    def _decoded(
+        self, z_q: Tensor, cells: Tensor | None, size: tuple[int, ...], lengths: Tensor | None
+    ) -> Float[Tensor, "b c *s"]:
+        """The decoder's signal, to whole cells. cells, lengths: valid extents of z_q and of the signal."""
+        if self.decoder.tokens is None:
+            return self.decoder(z_q, cells)
+        stride = self.decoder.stride
+        return self.decoder(
+            z_q, cells, grid_size(size, stride), None if lengths is None else grid_lengths(lengths, stride)
+        )
 
     def _sizes(self, signal: Tensor, lengths: Tensor | None) -> list[tuple[int, ...]]:
         if lengths is None:
@@ -190,6 +273,10 @@ class Tokenizer(Part, nn.Module):
         for item, size in zip(signal.split(1), self._sizes(signal, lengths), strict=True):
             item = item[(..., *(slice(0, n) for n in size))]
             spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
+            if encoder.tokens is not None:
+                whole = item.clone(memory_format=torch.contiguous_format)
+                latents.append(encoder(whole.to(self.device, torch.float32), None))
+                continue
             latents.append(
                 assemble(
                     item,
@@ -203,14 +290,17 @@ class Tokenizer(Part, nn.Module):
 
     def _decode_latent(self, z_q: Tensor, size: tuple[int, ...], chunk: tuple[int, ...] | None) -> Tensor:
         decoder = self.decoder
-        spans = self._spans(decoder, tuple(z_q.shape[2:]), chunk)
-        signal = assemble(
-            z_q,
-            lambda piece: decoder(piece, None),
-            spans,
-            scale_in=(1,) * decoder.axes,
-            scale_out=decoder.stride,
-        )
+        spans = self._spans(decoder, grid_size(size, decoder.stride), chunk)
+        if decoder.tokens is not None:
+            signal = self._decoded(z_q.contiguous(), None, size, None)
+        else:
+            signal = assemble(
+                z_q,
+                lambda piece: decoder(piece, None),
+                spans,
+                scale_in=(1,) * decoder.axes,
+                scale_out=decoder.stride,
+            )
         return signal[(..., *(slice(0, n) for n in size))]
 
     def _decode_stack(self, stack: TokenStack, chunk: tuple[int, ...] | None) -> Tensor:
@@ -251,19 +341,6 @@ class Tokenizer(Part, nn.Module):
             raise ValueError(f"chunk must be a positive multiple of the stride {stride} on each axis, got {chunk}")
         return tuple(n // step for n, step in zip(extents, stride, strict=True))
 
-    def _stack(self, codes: list[tuple[Tensor, ...]], size: tuple[int, ...], lengths: Tensor | None) -> TokenStack:
-        strides, shares = self.strides, self.shares
-        rules = list(zip(strides, shares, strict=True))
-        return TokenStack(
-            levels=tuple(_pad_to([item[n] for item in codes], grid_size(size, *rule)) for n, rule in enumerate(rules)),
-            codebook_sizes=self.quantizer.codebook_sizes,
-            strides=strides,
-            signal_size=size,
-            lengths=tuple(None if lengths is None else grid_lengths(lengths, *rule) for rule in rules),
-            signal_lengths=lengths,
-            shares=shares,
-        )
-
     def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
         axes, channels = self.encoder.axes, self.encoder.channels
         if signal.ndim != axes + 2 or signal.shape[1] != channels:
@@ -297,6 +374,12 @@ class Tokenizer(Part, nn.Module):
             raise ValueError(
                 f"the codes have codebook sizes, strides and shares {theirs}, but this "
                 f"tokenizer has {(sizes, self.strides, self.shares)}: they come from another tokenizer"
+            )
+        have = self.encoder.tokens
+        if (stack.tokens is None) != (have is None) or (have is not None and (stack.tokens or 0) > have):
+            raise ValueError(
+                f"the codes are over {stack.tokens} tokens, this tokenizer's over {have} (None: a grid of the size of "
+                "the signal): they come from another tokenizer"
             )
         stack.check_range()
 

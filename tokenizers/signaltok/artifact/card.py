@@ -10,12 +10,10 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     sizes, strides = config["codebook_sizes"], config["strides"]
     lines = [f"# A signaltok tokenizer for {config['modality']} signals", ""]
     if sizes:
-        shares = config.get("shares")
-        bits = bits_a_position(sizes, strides, shares)
-        unit = "pixel" if config["modality"] == "image" else "position"
+        rate, unit = rate_of(config)
+        shares = "" if config.get("shares") is None else f", shares {config['shares']}"
         lines += [
-            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}"
-            f"{'' if shares is None else f', shares {shares}'}: {bits:.4f} bits a {unit}.",
+            f"{len(sizes)} level(s), codebook sizes {sizes}, strides {strides}{shares}: {rate:.4f} bits a {unit}.",
             "",
         ]
     else:
@@ -38,6 +36,19 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     if "command" in card:
         lines += ["## Made by", "", "```", str(card["command"]), "```", ""]
     return "\n".join(lines)
+
+
+def rate_of(config: dict[str, Any]) -> tuple[float, str]:
+    """(bits, of what) of the codes that a config or a store's header describes.
+
+    Of a pixel or position where the grid follows from the size of the signal, else of a whole signal.
+    """
+    tokens, levels = config.get("sequence_length"), zip(config["codebook_sizes"], config["strides"], strict=True)
+    if tokens is not None:
+        unit = "picture" if config["modality"] == "image" else "signal"
+        return sum(math.log2(size) * -(-tokens // stride[0]) for size, stride in levels), unit
+    unit = "pixel" if config["modality"] == "image" else "position"
+    return bits_a_position(config["codebook_sizes"], config["strides"], config.get("shares")), unit
 
 
 def _paragraph(value: Any) -> list[str]:

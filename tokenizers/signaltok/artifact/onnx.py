@@ -41,13 +41,18 @@ def write_onnx(tokenizer: Exportable, folder: Path, probe: Tensor) -> tuple[Path
     """Write both files into folder and hold them against the tokenizer on probe [1, c, *s].
 
     Sizes are multiples of the stride in ONNX (pad the picture first). Raises ValueError where the extra is missing,
-    the tokenizer has no codes, or onnxruntime gives other codes.
+    the tokenizer has no codes or its tokens are a sequence, or onnxruntime gives other codes.
     """
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"ONNX export needs {', '.join(missing)}: pip install 'signaltok[export]'")
     if not tokenizer.quantizer.codebook_sizes:
         raise ValueError("this tokenizer has no codes, so there is nothing to export to ONNX")
+    if tokenizer.encoder.tokens is not None:
+        raise ValueError(
+            "ONNX export is for grids of codes; a sequence of tokens does not say which size to decode to: use "
+            "signaltok.load in its place"
+        )
     if any(tokenizer.quantizer.level_strides[0] != n for n in tokenizer.quantizer.level_strides) or any(
         share != WHOLE for share in tokenizer.shares
     ):

@@ -49,7 +49,8 @@ def write_tokenizer(
             "modality": modality,
             "channels": tokenizer.encoder.channels,
             "value_range": list(tokenizer.value_range),
-            "size_rule": "grid = ceil(size / stride) on each axis; any size",
+            "size_rule": size_rule(tokenizer.encoder.tokens),
+            "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],
@@ -64,6 +65,13 @@ def write_tokenizer(
         if samples:
             _write_samples(folder / layout.SAMPLES, samples)
     return out
+
+
+def size_rule(tokens: int | None) -> str:
+    """How many codes a level has, in words."""
+    if tokens is None:
+        return "grid = ceil(size / stride) on each axis; any size"
+    return f"ceil({tokens} / stride) codes of every signal, one axis; any size"
 
 
 def write_codebooks(tokenizer: layout.Exportable, out: Path, counts: tuple[Tensor, ...] | None) -> Path:

@@ -54,6 +54,7 @@ def to_stack(item: Item, header: Header) -> TokenStack:
         signal_size=item.signal_size,
         lengths=(None,) * len(item.levels),
         shares=header.shares,
+        tokens=header.tokens_of(item),
     )
 
 

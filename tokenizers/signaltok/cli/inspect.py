@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, bincount, from_numpy, int64, zeros
 
 from signaltok.artifact import layout
-from signaltok.artifact.layout import bits_a_position
+from signaltok.artifact.card import rate_of
 from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
@@ -82,12 +82,14 @@ def _shape_rows(content: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if not sizes:
         return [*rows, ("codes", "none: continuous tokens")]
-    unit = "pixel" if content["modality"] == "image" else "position"
+    rate, unit = rate_of(content)
+    if content.get("sequence_length") is not None:
+        rows.append(("tokens a signal", f"{content['sequence_length']} of every {unit}, whatever its size"))
     return [
         *rows,
         ("codebook sizes", ", ".join(map(str, sizes))),
         ("strides", ", ".join("×".join(map(str, stride)) for stride in strides)),
-        (f"bits per {unit}", f"{bits_a_position(sizes, strides, content.get('shares')):.4f}"),
+        (f"bits per {unit}", f"{rate:.4f}"),
     ]
 
 

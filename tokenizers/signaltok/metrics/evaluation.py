@@ -16,7 +16,6 @@ from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import TokenStack, grid_lengths
 
 PICTURES = 8
 
@@ -50,16 +49,18 @@ def evaluate(
     *,
     metrics: Mapping[str, Metric | SetMetric],
     on_batch: Callable[[int], None] | None = None,
+    tokens: int | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
     A Metric is the mean over items, a SetMetric a number about all of them; codes are counted over the whole split.
     Where a process group exists, every process must call this with its own part of the split, which may be empty, and
     all get the same values; pictures are a process's own.
-    on_batch is told the number of items after each batch. Raises ValueError where no process has a batch, or where
+    on_batch is told the number of items after each batch. tokens: reconstruct from so many of the tokens of a sequence,
+    the first ones (Tokenizer.forward). Raises ValueError where no process has a batch, or where
     a metric and a number about codes have one name.
     """
-    tally = _Tally(tokenizer, metrics)
+    tally = _Tally(tokenizer, metrics, tokens)
     training = tokenizer.training
     tokenizer.eval()
     try:
@@ -68,7 +69,7 @@ def evaluate(
             for batch in batches:
                 signal = batch.signal.to(tokenizer.device)
                 lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
-                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths))
+                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths, tokens))
                 if on_batch is not None:
                     on_batch(len(signal))
     finally:
@@ -79,7 +80,8 @@ def evaluate(
 class _Tally:
     """What is added up over the batches of one evaluation."""
 
-    def __init__(self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric]) -> None:
+    def __init__(self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric], tokens: int | None) -> None:
+        self.tokenizer, self.tokens = tokenizer, tokens
         self.metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
         self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
         self.value_range = tokenizer.value_range
@@ -98,7 +100,8 @@ class _Tally:
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
         self.extent += torch.tensor([len(signal), positions])
         if self.strides:
-            self.codes.update(self._stack(signal, lengths, result))
+            codes = result.quantized.codes
+            self.codes.update(self.tokenizer.stack(codes, tuple(signal.shape[2:]), lengths, self.tokens))
         if signal.ndim == 4:
             first = result.quantized.codes[0] if self.strides else None
             for item, key in enumerate(keys):
@@ -126,20 +129,6 @@ class _Tally:
             )
         return Evaluation(
             values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures(), protocols=protocols
-        )
-
-    def _stack(self, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> TokenStack:
-        return TokenStack(
-            levels=result.quantized.codes,
-            codebook_sizes=self.codes.codebook_sizes,
-            strides=self.strides,
-            signal_size=tuple(signal.shape[2:]),
-            lengths=tuple(
-                None if lengths is None else grid_lengths(lengths, stride, share)
-                for stride, share in zip(self.strides, self.shares, strict=True)
-            ),
-            signal_lengths=lengths,
-            shares=self.shares,
         )
 
     def _pixels(self, values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from signaltok.files import write_text
 from signaltok.reports import plots
 from signaltok.reports.figures import RUN, Row, columns, summary_table
-from signaltok.reports.pictures import channels_last, code_colours, png
+from signaltok.reports.pictures import channels_last, code_colours, png, token_maps
 from signaltok.reports.run_files import (
     Curve,
     Samples,
@@ -115,7 +115,8 @@ def _pictures(samples: Samples | None) -> str:
     if samples is None:
         return _section(title, "", _absent("Samples"))
     originals, reconstructions = channels_last(samples.originals), channels_last(samples.reconstructions)
-    maps = code_colours(samples.codes) if samples.codes is not None and samples.codes.ndim == 3 else None
+    cells = token_maps(samples.codes)
+    maps = None if cells is None else code_colours(cells)
     cards, size = [], 0
     for number, (original, reconstruction) in enumerate(zip(originals, reconstructions, strict=True)):
         files = [png(original), png(reconstruction), *([] if maps is None else [png(maps[number])])]

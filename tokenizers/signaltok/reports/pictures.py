@@ -50,6 +50,13 @@ def code_colours(codes: np.ndarray) -> np.ndarray:
     return np.rint(curved * 255).astype(np.uint8)
 
 
+def token_maps(codes: np.ndarray | None) -> np.ndarray | None:
+    """The codes [n, h, w] of grids as they are; of sequences [n, tokens] as strips [n, 1, tokens]; else None."""
+    if codes is None or codes.ndim not in (2, 3):
+        return None
+    return codes if codes.ndim == 3 else codes[:, None]
+
+
 def channels_last(pictures: np.ndarray) -> np.ndarray:
     """[n, c, h, w] uint8 as [n, h, w, 3]; one grey channel is repeated."""
     if pictures.ndim != 4 or pictures.shape[1] not in (1, 3):

@@ -16,7 +16,10 @@ COUNT_NAME = re.compile(r"^(?:(test|val)\.)?counts\.(\d+)$")
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures [n, c, h, w] uint8, as they were and as they came back; first level's codes [n, h, w] or None."""
+    """Pictures [n, c, h, w] uint8, as they were and as they came back, and the first level's codes.
+
+    codes: [n, h, w], of sequences [n, tokens], or None.
+    """
 
     originals: np.ndarray
     reconstructions: np.ndarray

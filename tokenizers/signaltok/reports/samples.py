@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 from signaltok.files import atomic_folder
 from signaltok.metrics.evaluation import Evaluation, Pictures
 from signaltok.reports import plots
-from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet
+from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet, token_maps
 from signaltok.reports.run_files import read_curves
 
 SAMPLES = "samples"
@@ -32,10 +32,9 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
             save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, temporary / TENSORS)
             originals = Column("original", channels_last(tensors["originals"]))
             (temporary / "grid.png").write_bytes(png(comparison(kept, limit=len(kept.keys))))
-            if kept.codes is not None and kept.codes.ndim == 3:
-                maps = Column(
-                    "codes, level 0", enlarged(code_colours(tensors["codes.0"]), originals.pictures.shape[1:3])
-                )
+            cells = token_maps(tensors.get("codes.0"))
+            if cells is not None:
+                maps = Column("codes, level 0", enlarged(code_colours(cells), originals.pictures.shape[1:3]))
                 (temporary / "tokens.png").write_bytes(png(sheet([originals, maps], across=2)))
         if evaluation.counts:
             hits = [counts.numpy() for counts in evaluation.counts]

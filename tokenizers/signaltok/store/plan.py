@@ -28,11 +28,17 @@ class Header:
     strides: tuple[tuple[int, ...], ...]
     value_range: tuple[float, float]
     shares: tuple[tuple[int, int], ...] | None = None
+    sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
 
     @property
     def axes(self) -> int:
-        """Number of signal axes."""
+        """Number of axes of the levels: those of the signal, or one of a sequence of tokens."""
         return len(self.strides[0])
+
+    def tokens_of(self, item: "Item") -> int | None:
+        """Over how many tokens the levels of an item are, fewer than all where it was shortened; None for grids."""
+        shortens = self.sequence_length is not None and all(stride == (1,) for stride in self.strides)
+        return item.levels[0].shape[0] if shortens else self.sequence_length
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as it stands in side files and index."""
@@ -43,6 +49,7 @@ class Header:
             "strides": [list(stride) for stride in self.strides],
             "value_range": list(self.value_range),
             **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
+            **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
         }
 
     @classmethod
@@ -56,6 +63,7 @@ class Header:
             strides=tuple(tuple(stride) for stride in content["strides"]),
             value_range=(low, high),
             shares=tuple((kept, of) for kept, of in content["shares"]) if "shares" in content else None,
+            sequence_length=content.get("sequence_length"),
         )
 
 

@@ -4,7 +4,7 @@ Tensors, for levels q = 0, 1, ... and n items in the order of their keys:
 
     codes.q       uint16 (uint32 where K > 65,536), flat: the items one after the other, each in raster order
     offsets.q     int64 [n + 1]   where each item begins in codes.q
-    shape.q       int32 [n, axes] grid of each item
+    shape.q       int32 [n, axes] grid of each item; one axis where the tokens are a sequence
     signal_size   int32 [n, axes] size of each signal, so that decoding gives back the exact size
     key           uint8, flat     UTF-8 of the keys;  key_offsets int64 [n + 1]
 """
@@ -101,8 +101,9 @@ def read_shard(folder: Path, side: dict[str, Any]) -> list[Item]:
 
 def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
     axes = header.axes
+    signal_axes = len(items[0].signal_size) if items else axes
     tensors: dict[str, np.ndarray] = {}
-    tensors["signal_size"] = np.array([item.signal_size for item in items], np.int32).reshape(-1, axes)
+    tensors["signal_size"] = np.array([item.signal_size for item in items], np.int32).reshape(-1, signal_axes)
     for level, size in enumerate(header.codebook_sizes):
         codes = [item.levels[level] for item in items]
         for item, own in zip(items, codes, strict=True):

@@ -72,6 +72,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         report=chosen["report"],
         started=started,
         writes=True,
+        tokens=chosen["tokens"],
     )
     return figures
 

@@ -30,15 +30,17 @@ def conclude(
     report: bool,
     started: float,
     writes: bool,
+    tokens: int | None = None,
 ) -> None:
     """Add `<split>/<name>` to figures for every split, write what the folder of a run holds, print the table.
 
+    tokens: of a sequence, reconstruct from the first so many alone.
     With several processes each evaluates its share; writes: whether this is the one that writes and prints.
 
     The counts of the last split go into code_counts.safetensors; samples are of the first. started: time.perf_counter
     at the start of the run.
     """
-    found = {split: evaluate(tokenizer, data.eval_batches(split), metrics=metrics) for split in splits}
+    found = {split: evaluate(tokenizer, data.eval_batches(split), metrics=metrics, tokens=tokens) for split in splits}
     for split, evaluation in found.items():
         figures.update({f"{split}/{name}": float(value) for name, value in evaluation.values.items()})
     if not writes:

@@ -29,8 +29,8 @@ class LogWindow:
         """Whether nothing has been added since the last hand-over."""
         return self._batches == 0
 
-    def add(self, values: dict[str, Tensor], codes: tuple[Tensor, ...]) -> None:
-        """One batch: scalar values, detached, and the codes of each level."""
+    def add(self, values: dict[str, Tensor], codes: tuple[Tensor, ...], mask: Tensor | None) -> None:
+        """One batch: scalar values, detached, the codes of each level, and which of them are in use (None: all)."""
         if self.is_empty:
             self._sums = {name: torch.zeros_like(value) for name, value in values.items()}
             self._hit = [
@@ -41,6 +41,8 @@ class LogWindow:
             self._sums[name] = self._sums[name].to(value.device) + value
         for number, (hit, level) in enumerate(zip(self._hit, codes, strict=True)):
             self._hit[number] = hit.to(level.device)
+            if mask is not None and level.shape[1:] == mask.shape[2:]:
+                level = level[mask[:, 0]]
             self._hit[number][level.flatten()] = True
             self._tokens[number] += level.numel()
         self._batches += 1

@@ -116,7 +116,7 @@ class TokenizerModule(pl.LightningModule):
             share = self.steps_done / self.max_steps
             logged = self._adversarial_step(self, batch, reconstruction, total, progress=share)
         self.batches_seen += 1
-        self.window.add({**logged, **raw}, reconstruction.quantized.codes)
+        self.window.add({**logged, **raw}, reconstruction.quantized.codes, reconstruction.mask)
         if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
             self._log_window()
         return total if self._adversarial_step is None else None

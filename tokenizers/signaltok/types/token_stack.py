@@ -1,6 +1,6 @@
 """TokenStack: the codes of a batch, and the one rule that turns signal sizes into grid sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Bool, Int64
 from torch import Tensor, arange, stack
@@ -55,15 +55,18 @@ class TokenStack:
     strides: of each level against the signal, per axis. lengths: valid grid extent per item, level and axis,
     None where all items are full. signal_size: of the (padded) signal, so that decoding gives back its exact size;
     signal_lengths: each item's own, None where all are full. shares: of each level, see grid_size; None: all whole.
+    tokens: None where the grids follow from signal_size; else the levels are sequences over so many tokens of the whole
+    signal, and their strides count tokens.
     """
 
     levels: tuple[Int64[Tensor, "b ..."], ...]
     codebook_sizes: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     signal_size: tuple[int, ...]
-    lengths: tuple[Int64[Tensor, "b axes"] | None, ...]
+    lengths: tuple[Int64[Tensor, "b _"] | None, ...]
     signal_lengths: Int64[Tensor, "b axes"] | None = None
     shares: tuple[Share, ...] | None = None
+    tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.shares is None:
@@ -76,12 +79,14 @@ class TokenStack:
                 f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths, "
                 f"{len(self.shares)} shares"
             )
+        extent = self.signal_size if self.tokens is None else (self.tokens,)
         for number, (level, stride, share) in enumerate(zip(self.levels, self.strides, self.shares, strict=True)):
-            expected = grid_size(self.signal_size, stride, share)
+            expected = grid_size(extent, stride, share)
             if tuple(level.shape[1:]) != expected:
+                whole = f"a signal of size {extent}" if self.tokens is None else f"a sequence of {self.tokens} tokens"
                 raise ValueError(
-                    f"level {number} has grid {tuple(level.shape[1:])}, but a signal of size {self.signal_size} "
-                    f"at stride {stride} has {expected}" + ("" if share == WHOLE else f" (share {share[0]}/{share[1]})")
+                    f"level {number} has grid {tuple(level.shape[1:])}, but {whole} at stride {stride} has {expected}"
+                    + ("" if share == WHOLE else f" (share {share[0]}/{share[1]})")
                 )
 
     @property
@@ -98,6 +103,31 @@ class TokenStack:
                     f"but its codebook has the codes 0 to {size - 1}"
                 )
 
+    def shortened(self, tokens: int) -> "TokenStack":
+        """The first so many tokens of every item, which Tokenizer.decode takes in place of all.
+
+        Decodes well where the tokenizer was trained to do with fewer (encoder.tail_drop). Raises ValueError where the
+        codes are no sequence, or there are not so many.
+        """
+        if self.tokens is None:
+            raise ValueError(
+                "these codes are a grid that follows from the size of the signal and cannot be shortened; "
+                "a tokenizer with encoder=query gives a sequence"
+            )
+        assert self.shares is not None
+        if any(stride != (1,) for stride in self.strides) or any(share != WHOLE for share in self.shares):
+            raise ValueError(
+                f"levels with strides {self.strides} and shares {self.shares} have no prefix and cannot be shortened"
+            )
+        if not 1 <= tokens <= self.tokens:
+            raise ValueError(f"there are {self.tokens} tokens; give 1 to {self.tokens}, not {tokens}")
+        return replace(
+            self,
+            levels=tuple(level[:, :tokens] for level in self.levels),
+            lengths=tuple(None if n is None else n.clamp(max=tokens) for n in self.lengths),
+            tokens=tokens,
+        )
+
     def to(self, device: object) -> "TokenStack":
         """The same stack on another device."""
         return TokenStack(
@@ -108,4 +138,5 @@ class TokenStack:
             lengths=tuple(None if n is None else n.to(device) for n in self.lengths),  # type: ignore[arg-type]
             signal_lengths=None if self.signal_lengths is None else self.signal_lengths.to(device),  # type: ignore[arg-type]
             shares=self.shares,
+            tokens=self.tokens,
         )

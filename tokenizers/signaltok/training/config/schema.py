@@ -32,6 +32,7 @@ class EvalRunConfig:
     path: str = MISSING
     checkpoint: str = MISSING
     split: str = MISSING
+    tokens: int | None = MISSING
     report: bool = MISSING
     limit_eval_batches: int | None = MISSING
 
