@@ -1,5 +1,6 @@
 """The card of an exported tokenizer: what it is, how good it is, on what, and how to use it."""
 
+import math
 from typing import Any
 
 from signaltok.artifact.layout import bits_a_position

@@ -116,9 +116,7 @@ class TokenStack:
             )
         assert self.shares is not None
         if any(stride != (1,) for stride in self.strides) or any(share != WHOLE for share in self.shares):
-            raise ValueError(
-                f"levels with strides {self.strides} and shares {self.shares} have no prefix and cannot be shortened"
-            )
+            raise ValueError(f"levels of strides {self.strides} and shares {self.shares} share no prefix")
         if not 1 <= tokens <= self.tokens:
             raise ValueError(f"there are {self.tokens} tokens; give 1 to {self.tokens}, not {tokens}")
         return replace(
