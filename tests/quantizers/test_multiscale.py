@@ -51,7 +51,9 @@ def build(level: VectorQuantizer | None = None, dim: int = 4, **changes: object)
     return MultiscaleQuantizer(latent_dim=dim, level=level or vector(dim), **plain | changes).train()
 
 
-def by_the_paper(f: Tensor, vectors: Tensor, convolutions: nn.ModuleList) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
+def by_the_paper(
+    f: Tensor, vectors: Tensor, convolutions: nn.ModuleList
+) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
     """VAR's encoding, written out for 16 x 16: codes, f^, and the two losses."""
     rest, f_hat, codes, commitment, codebook = f.detach(), torch.zeros_like(f), [], 0.0, 0.0
     ticks = torch.linspace(1 / 12, 11 / 12, 4)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Int64
 from torch import Tensor, arange, stack
 
-
 Share = tuple[int, int]
 WHOLE: Share = (1, 1)
 
