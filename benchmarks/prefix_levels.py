@@ -42,7 +42,9 @@ def ratios(tokenizer: Tokenizer, batches: list[torch.Tensor]) -> list[float]:
 def main(run: Path) -> None:
     tokenizer = read_tokenizer(run, "best").eval()
     data = build(stored(run)["data"])
-    for count, value in enumerate(ratios(tokenizer, [batch.signal for batch in data.eval_loader("test")]), 1):
+    for count, value in enumerate(
+        ratios(tokenizer, [batch.signal for batch in data.eval_loader("test", rank=0, world=1)]), 1
+    ):
         print(f"{count} level(s): {value:.2f} dB")
 
 

@@ -1,4 +1,4 @@
-"""The compositions at their published scale: grids and codebooks. Parameters are not held: the encoders differ."""
+"""The compositions at their published scale: grids and codebooks. Our encoders are others: no parameter counts."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_var() -> None:
 
 def test_vq_vae_2() -> None:
     tokenizer = built("image_vqvae2")
-    # rosinality/vq-vae-2-pytorch, vqvae.py: channel 128, n_res_block 2, embed_dim 64, n_embed 512, strides 4, 2.
+    # rosinality/vq-vae-2-pytorch, vqvae.py: channel 128, n_res_block 2, embed_dim 64, n_embed 512, strides 4 and 2.
     assert tokenizer.quantizer.codebook_sizes == (512, 512)
     assert grids(tokenizer) == [(32, 32), (64, 64)]
     assert tables(tokenizer) == {(512, 64)}

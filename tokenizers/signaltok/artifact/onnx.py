@@ -57,8 +57,7 @@ def write_onnx(tokenizer: Exportable, folder: Path, probe: Tensor) -> tuple[Path
         share != WHOLE for share in tokenizer.shares
     ):
         raise ValueError(
-            "the levels of this tokenizer have grids of several sizes that depend on the picture's in a way that ONNX "
-            "export does not express; leave ONNX out"
+            "the levels of this tokenizer have grids of several sizes, which ONNX export cannot express; leave it out"
         )
     stride = tokenizer.encoder.stride
     probe = probe[(..., *(slice(0, n // step * step) for n, step in zip(probe.shape[2:], stride, strict=True)))]

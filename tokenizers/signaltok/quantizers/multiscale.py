@@ -10,8 +10,8 @@ The losses of VAR compare f with f^ after every scale, and with those of the lev
     scale_commitment = mean_k |f - sg[f^_k]|^2,   scale_codebook = mean_k |sg[f] - f^_k|^2.
 
 The latter reaches phi and the vectors that learn by gradient. The gradient of z_q to the inner latent is exactly one.
-Factorised levels learn through z_q, so with them, as in residual.py, it passes every level; with J_k the level's
-phi up B A down it is I - (I - J_{n-1}) ... (I - J_0).
+Factorised levels learn through z_q, so with them, as in quantizers.residual, it passes every level: with J_k the
+level's phi up B A down it is I - (I - J_{n-1}) ... (I - J_0).
 """
 
 import copy
@@ -39,12 +39,11 @@ class MultiscaleQuantizer(Quantizer):
     """One level a scale, over one projection of the latent.
 
     scales: positions of each level for every scales[-1] cells of the latent, ascending; the last level has the whole
-    grid. [1, 2, 3, 4, 5, 6, 8, 10, 13, 16] are VAR's grids at 16 x 16 cells, another size gets ceil(n p / 16).
+    grid. [1, 2, 3, 4, 5, 6, 8, 10, 13, 16] are VAR's grids at 16 x 16 cells, and another size gets ceil(n p / 16).
     level: a quantizer over the inner latent. shared: whether all scales use one and the same, which then takes its
     first vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling:
     "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a
-    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change
-    nothing.
+    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change nothing.
     Losses: means over the scales under the levels' own names, and the two of this module.
     """
 
