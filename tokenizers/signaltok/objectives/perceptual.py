@@ -3,6 +3,7 @@
 The networks are no part of a term: they are neither trained, averaged, saved in checkpoints nor exported.
 """
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ class FeatureDistance(Term):
             each = torch.cat([self.distance(x[cut], y[cut]) for cut in cuts])
         return part_of_group_mean(each.mean(), len(each))
 
+    @abstractmethod
     def distance(self, x: Float[Tensor, "b 3 h w"], y: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """The distance of each picture of values 0..1 from its original x, which needs no gradient."""
-        raise NotImplementedError
 
     def _unit(self, signal: Tensor) -> Tensor:
         return (signal.float() - self.low) / (self.high - self.low)
