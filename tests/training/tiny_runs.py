@@ -26,6 +26,8 @@ TINY = (
 QUANTIZERS = {
     "vq": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "vq_euclidean": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
+    "vq_factorised": ("quantizer.codebook_size=16", "quantizer.codebook_dim=2"),
+    "vq_titok": ("quantizer.codebook_size=16", "quantizer.codebook_dim=2"),
     "vq_gradient": ("quantizer.codebook_size=16", "quantizer.codebook_dim=4"),
     "rvq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "rq": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),

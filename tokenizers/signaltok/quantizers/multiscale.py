@@ -124,7 +124,7 @@ class MultiscaleQuantizer(Quantizer):
         residual, codes, extents = pointwise(self.project_in, z), [], [tuple(z.shape[2:])]
         for number, level in enumerate(self._quantizers()):
             found = level.encode(self._coarse(residual, number, extents))
-            residual = residual - self._spread(level.decode(found), number, extents, None)
+            residual = residual - self._spread(level.decode(found), number, extents, tuple(z.shape[2:]), None)
             codes.extend(found)
         return tuple(codes)
 
@@ -143,7 +143,7 @@ class MultiscaleQuantizer(Quantizer):
         """See Quantizer: the first scales, as many as there are codes for."""
         n, total = self._per_scale, None
         for number, level in enumerate(self._quantizers()[: len(codes) // n]):
-            vectors = self._spread(level.decode(codes[number * n : (number + 1) * n]), number, [grid], None)
+            vectors = self._spread(level.decode(codes[number * n : (number + 1) * n]), number, [grid], grid, None)
             total = vectors if total is None else total + vectors
         assert total is not None, "decode needs the codes of at least one scale"
         return pointwise(self.project_out, total)
@@ -151,7 +151,8 @@ class MultiscaleQuantizer(Quantizer):
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
         inner = silence(pointwise(self.project_in, z), mask)
-        extents = [tuple(z.shape[2:])] if mask is None else [tuple(extent) for extent in mask_lengths(mask).tolist()]
+        size = tuple(z.shape[2:])
+        extents = [size] if mask is None else [tuple(extent) for extent in mask_lengths(mask).tolist()]
         if self.shared and not bool(self.started):
             with torch.no_grad():
                 self._quantizers()[0](inner, mask)
@@ -164,8 +165,8 @@ class MultiscaleQuantizer(Quantizer):
             quantized = level(coarse, self._coarse_mask(mask, number))
             # Of the value that was looked up, with the gradient to the vectors, where they learn by one.
             vectors = straight_through(level.decode(quantized.codes), quantized.z_q.detach())
-            learns = self._spread(vectors, number, extents, mask)
-            step = self._spread(quantized.z_q, number, extents, mask) if through else learns.detach()
+            learns = self._spread(vectors, number, extents, size, mask)
+            step = self._spread(quantized.z_q, number, extents, size, mask) if through else learns.detach()
             residual, total, taught = residual - step, total + step, taught + learns
             codes.extend(quantized.codes)
             active.append(quantized.active)
@@ -204,9 +205,11 @@ class MultiscaleQuantizer(Quantizer):
         share = self._share(number)
         return residual if share is None else down(residual, share, extents)
 
-    def _spread(self, vectors: Tensor, number: int, extents: list[tuple[int, ...]], mask: Tensor | None) -> Tensor:
+    def _spread(
+        self, vectors: Tensor, number: int, extents: list[tuple[int, ...]], size: tuple[int, ...], mask: Tensor | None
+    ) -> Tensor:
         share = self._share(number)
-        fine = silence(vectors, mask) if share is None else up(vectors, share, extents, self.upsampling)
+        fine = silence(vectors, mask) if share is None else up(vectors, share, extents, size, self.upsampling)
         return fine if self.smoothing is None else silence(self.smoothing(fine, number, len(self.scales)), mask)
 
     def _coarse_mask(self, mask: Tensor | None, number: int) -> Tensor | None:

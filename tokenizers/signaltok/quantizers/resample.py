@@ -20,16 +20,24 @@ Taps = tuple[Tensor, Tensor]  # for every output position the inputs it reads, i
 
 
 def down(x: Float[Tensor, "b c *l"], share: Share, extents: list[tuple[int, ...]]) -> Float[Tensor, "b c *coarse"]:
-    """Averages of the cells of each coarse position. extents: cells of each item per axis, or of all as one entry."""
-    return _along_axes(x, [tuple(_averages(n, share) for n in extent) for extent in extents])
+    """Averages of the cells of each coarse position; zeros beyond each item's extent, which may be every item's.
+
+    extents: cells of each item per axis, or of all as one entry.
+    """
+    size = tuple(coarse_size(n, share) for n in x.shape[2:])
+    return _along_axes(x, [tuple(_averages(n, share) for n in extent) for extent in extents], size)
 
 
 def up(
-    x: Float[Tensor, "b c *coarse"], share: Share, extents: list[tuple[int, ...]], upsampling: str
+    x: Float[Tensor, "b c *coarse"],
+    share: Share,
+    extents: list[tuple[int, ...]],
+    size: tuple[int, ...],
+    upsampling: str,
 ) -> Float[Tensor, "b c *l"]:
-    """Back to the cells, by the cubic kernel or by repeating; zeros beyond each item's extent."""
+    """Back to `size` cells, by the cubic kernel or by repeating; zeros beyond each item's extent."""
     rule = _cubic if upsampling == "cubic" else _repeats
-    return _along_axes(x, [tuple(rule(n, share) for n in extent) for extent in extents])
+    return _along_axes(x, [tuple(rule(n, share) for n in extent) for extent in extents], size)
 
 
 def coarse_size(cells: int, share: Share) -> int:
@@ -37,11 +45,11 @@ def coarse_size(cells: int, share: Share) -> int:
     return -(-cells * share[0] // share[1])
 
 
-def _along_axes(x: Tensor, taps: list[tuple[Taps, ...]]) -> Tensor:
-    """Every axis of each item by its own taps; a single entry serves all items."""
+def _along_axes(x: Tensor, taps: list[tuple[Taps, ...]], sizes: tuple[int, ...]) -> Tensor:
+    """Every axis of each item by its own taps, to the size given; a single entry serves all items."""
     for axis in range(x.ndim - 2):
         own, moved = [entry[axis] for entry in taps], x.movedim(2 + axis, -1)
-        size, count = max(len(index) for index, _ in own), own[0][0].shape[1]
+        size, count = sizes[axis], own[0][0].shape[1]
         index = torch.zeros(len(own), size, count, dtype=torch.int64)
         weight = torch.zeros(len(own), size, count, dtype=torch.float64)
         for number, (reads, weights) in enumerate(own):
