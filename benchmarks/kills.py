@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/training"))
 
-from killing import differences, finish, start  # noqa: E402
+from killing import differences, finish, logged, start  # noqa: E402
 from tiny_runs import CONV, QUANTIZERS, TINY, composed  # noqa: E402
 
 from signaltok.artifact.checkpoint import read_checkpoint  # noqa: E402
@@ -32,12 +32,6 @@ def settings(folder: Path, quantizer: str) -> dict[str, object]:
         f"paths.output_dir={folder}", f"paths.log_dir={folder.parent}",
     ]  # fmt: skip
     return plain(composed(*TINY, *CONV, *overrides, *QUANTIZERS[quantizer]))
-
-
-def logged(folder: Path) -> int:
-    """The last step in the log."""
-    log = folder / "metrics.csv"
-    return int(log.read_text().splitlines()[-1].partition(",")[0]) if log.is_file() else 0
 
 
 def main() -> None:

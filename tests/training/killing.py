@@ -50,6 +50,12 @@ def finish(folder: Path) -> None:
     assert process.exitcode == 0, f"the resumed run ended with {process.exitcode}"
 
 
+def logged(folder: Path) -> int:
+    """The last step in the log of a run."""
+    log = folder / "metrics.csv"
+    return int(log.read_text().splitlines()[-1].partition(",")[0]) if log.is_file() else 0
+
+
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between two runs: tensors and values of both checkpoints, rows of the log, figures, counts."""
     found = []

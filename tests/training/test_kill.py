@@ -5,64 +5,64 @@ import time
 from pathlib import Path
 
 import pytest
-from killing import differences, finish, start
+from killing import differences, finish, logged, start
 from tiny_runs import ADVERSARY
 
+STEPS = 150
 OPTIONS = (
-    "trainer.max_steps=60", "trainer.val_check_interval=4", "trainer.log_every_n_steps=2",
+    f"trainer.max_steps={STEPS}", "trainer.val_check_interval=8", "trainer.log_every_n_steps=2",
     "callbacks.model_checkpoint.every_n_train_steps=3", "quantizer=rvq",
 )  # fmt: skip
 
 
-def whole(settings) -> tuple[Path, float]:
-    began = time.monotonic()
+def whole(settings) -> Path:
     process = start(settings)
     process.join(300)
     assert process.exitcode == 0
-    return Path(settings["paths"]["output_dir"]), time.monotonic() - began
+    return Path(settings["paths"]["output_dir"])
 
 
-def kill_and_finish(settings, moment) -> Path:
+def killed(settings, step: int, wait: float) -> bool:
+    """Start a run and kill it, `wait` seconds after it has logged the step; whether it was still running."""
     folder = Path(settings["paths"]["output_dir"])
     process = start(settings)
-    moment(folder)
+    limit = time.monotonic() + 120
+    while not (folder / "config.yaml").is_file() or logged(folder) < step:  # before that there is no run
+        assert time.monotonic() < limit and process.exitcode in (None, 0), f"step {step} was not reached"
+        time.sleep(0.001)
+    time.sleep(wait)
     process.kill()
     process.join(60)
-    assert process.exitcode == -9, f"the run had ended already, with {process.exitcode}"
-    finish(folder)
-    assert not list(folder.rglob("*.partial"))
-    return folder
+    return process.exitcode == -9
 
 
 @pytest.mark.parametrize("more", [(), pytest.param(ADVERSARY, marks=pytest.mark.slow)], ids=["plain", "adversary"])
 def test_one_kill_after_a_checkpoint(tiny, more):
-    one, _ = whole(tiny(*OPTIONS, *more, folder="whole"))
-
-    def after_a_checkpoint(folder):
-        limit = time.monotonic() + 120
-        while not (folder / "checkpoints/last.ckpt").is_file():
-            assert time.monotonic() < limit, "no checkpoint came"
-            time.sleep(0.001)
-        time.sleep(0.1)
-
-    assert differences(one, kill_and_finish(tiny(*OPTIONS, *more, folder="broken"), after_a_checkpoint)) == []
+    one = whole(tiny(*OPTIONS, *more, folder="whole"))
+    broken = tiny(*OPTIONS, *more, folder="broken")
+    folder = Path(broken["paths"]["output_dir"])
+    assert killed(broken, 20, 0.0) and (folder / "checkpoints/last.ckpt").is_file()
+    finish(folder)
+    assert differences(one, folder) == []
+    assert not list(folder.rglob("*.partial"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("quantizer", "more"), [("vq", ()), ("rvq", ()), ("vq", ADVERSARY)])
 def test_five_kills_at_random_moments(tiny, quantizer, more):
     options = (*OPTIONS, f"quantizer={quantizer}", *more)
-    one, seconds = whole(tiny(*options, folder="whole"))
-    moments = random.Random(quantizer)
+    one = whole(tiny(*options, folder="whole"))
+    moments = random.Random(f"{quantizer}{bool(more)}")
     kills = 0
-    while kills < 5:
-        wait = moments.uniform(0.0, seconds)
-
-        def at_random(folder, wait=wait):
-            limit = time.monotonic() + wait
-            while time.monotonic() < limit or not (folder / "config.yaml").is_file():  # before that there is no run
-                time.sleep(0.001)
-
-        folder = kill_and_finish(tiny(*options, folder=f"broken{kills}"), at_random)
-        assert differences(one, folder) == [], f"killed {wait:.3f} s after the start"
+    for number in range(15):  # a run may end before its kill: that is none
+        step, wait = moments.randrange(STEPS + 1), moments.uniform(0.0, 0.3)
+        broken = tiny(*options, folder=f"broken{number}")
+        if not killed(broken, step, wait):
+            continue
+        folder = Path(broken["paths"]["output_dir"])
+        finish(folder)
+        assert differences(one, folder) == [], f"killed {wait:.3f} s after step {step}"
         kills += 1
+        if kills == 5:
+            return
+    raise AssertionError(f"of 15 runs only {kills} could be killed")

@@ -43,8 +43,8 @@ class MultiscaleQuantizer(Quantizer):
     level: a quantizer over the inner latent. shared: whether all scales use one and the same, which then takes its
     first vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling:
     "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a
-    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change nothing.
-    Losses: means over the scales under the levels' own names, and the two of this module.
+    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change
+    nothing. Losses: means over the scales under the levels' own names, and the two of this module.
     """
 
     started: Tensor
