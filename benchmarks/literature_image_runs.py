@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[1]
 TARGET = "signaltok.quantizers.codebook"
 
 BASE = (
-    "task_name=literature", "objective=absolute_error", "encoder.widths=[64,96]", "decoder.widths=[96,64]",
-    "encoder.depth=1", "decoder.depth=1", "trainer=cpu", "run.report=false", "run.checkpoint=last",
+    "task_name=literature", "objective=absolute_error", "trainer=cpu", "run.report=false", "run.checkpoint=last",
     "callbacks.progress_bar=null", "callbacks.best_checkpoint=null", "callbacks.interruption=null",
     "callbacks.collapse=null", f"paths.root_dir={ROOT}",
 )  # fmt: skip
+CONVOLUTIONS = ("encoder.widths=[64,96]", "decoder.widths=[96,64]", "encoder.depth=1", "decoder.depth=1")
 GRADIENT = (
     "quantizer=vq_euclidean", "quantizer.revival=null", "~quantizer.update.epsilon",
     f"quantizer.update._target_={TARGET}.update.Gradient",
@@ -135,7 +135,8 @@ def overrides(name: str, steps: int) -> list[str]:
         f"trainer.val_check_interval={max(1, steps // 4)}",
         "trainer.log_every_n_steps=50",
     ]
-    return [*RUNS[name], *BASE, *own]
+    sizes = () if "encoder=query" in RUNS[name] else CONVOLUTIONS
+    return [*RUNS[name], *BASE, *sizes, *own]
 
 
 def test_psnr(run: Path, variants: dict[str, Callable[[Tokenizer, Tensor], Tensor]]) -> dict[str, float]:

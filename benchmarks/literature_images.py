@@ -161,7 +161,7 @@ def claim_24(v: Values) -> tuple[str, str]:
     return f"8, 16, 32, 64 tokens: {each} dB; one model {one} dB", worst(rising(*fixed), rising(*dropped))
 
 
-CLAIMS = [
+_CLAIMS = [
     Claim(
         1,
         "usage of a plain codebook falls as it grows",
@@ -256,4 +256,30 @@ CLAIMS = [
         ("query_8", "query_16", "query_32", "query_64", "query_tail_drop"),
         claim_24,
     ),
+    Claim(15, "several sub-codebooks beat one of as many codes", "UniTok", ("grouped_8_512", "average_4096"), claim_15),
+    Claim(
+        16,
+        "LFQ loses codes without its entropy term",
+        "MAGVIT-2",
+        ("lookup_free_entropy_0.1", "lookup_free_entropy_0.0"),
+        claim_16,
+    ),
+    Claim(
+        17,
+        "more entropy weight: more codes, less PSNR",
+        "vector-quantize-pytorch#89",
+        ("lookup_free_entropy_0.5", "lookup_free_entropy_0.1"),
+        claim_17,
+    ),
+    Claim(
+        18, "BSQ is at least as good as LFQ at equal bits", "BSQ", ("spherical_10", "lookup_free_entropy_0.1"), claim_18
+    ),
+    Claim(
+        19,
+        "Gumbel needs its annealing, and KL hurts reconstruction",
+        "DALLE-pytorch#92",
+        ("gumbel_kl_0.0", "gumbel_constant", "gumbel_kl_1.0"),
+        claim_19,
+    ),
 ]
+CLAIMS = sorted(_CLAIMS, key=lambda claim: claim.number)

@@ -22,7 +22,21 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("encoder", "quantizer", "decoder"), CHOICES)
+COARSER = {"multiscale", "hierarchical"}  # these need the grid of a picture
+
+
+@pytest.mark.parametrize("quantizer", sorted(COARSER))
+def test_a_sequence_has_no_coarser_grids(tmp_path, quantizer):
+    overrides = ("encoder=query", f"quantizer={quantizer}", "decoder=query", *QUANTIZERS[quantizer])
+    sizes = (*(f"encoder.{x}" for x in PARTS["encoder"]["query"]), *(f"decoder.{x}" for x in PARTS["decoder"]["query"]))
+    settings = plain(composed(*TINY, *overrides, *sizes, f"paths.output_dir={tmp_path}", f"paths.log_dir={tmp_path}"))
+    with pytest.raises(ValueError, match="works on coarser grids of a picture too; choose another quantizer"):
+        run(settings, command=["test"], overrides=[])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "quantizer", "decoder"), [c for c in CHOICES if not (c[0] in SEQUENCE and c[1] in COARSER)]
+)
 def test_two_steps(tmp_path, encoder, quantizer, decoder):
     settings = plain(
         composed(

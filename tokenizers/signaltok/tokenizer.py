@@ -15,7 +15,7 @@ from signaltok.exactness import exact_arithmetic
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import Share, TokenStack, grid_lengths, grid_size, valid_mask
+from signaltok.types.token_stack import WHOLE, Share, TokenStack, grid_lengths, grid_size, valid_mask
 
 RANGE_TOLERANCE = 1e-2  # of the width of the value range: resampling overshoots a little, wrong units by far
 
@@ -56,6 +56,12 @@ class Tokenizer(Part, nn.Module):
             raise ValueError(
                 f"quantizer.latent_dim is {self.quantizer.latent_dim}, but the encoder's latent has "
                 f"{encoder.latent_dim} channels; set quantizer.latent_dim to encoder.latent_dim"
+            )
+        coarser = set(self.quantizer.level_strides) - {1} or any(share != WHOLE for share in self.shares)
+        if encoder.tokens is not None and coarser:
+            raise ValueError(
+                f"the encoder gives a sequence of {encoder.tokens} tokens, but {type(self.quantizer).__name__} works "
+                "on coarser grids of a picture too; choose another quantizer, or encoder=conv decoder=conv"
             )
         low, high = self.value_range
         if not low < high:
