@@ -53,11 +53,11 @@ def test_it_refuses_to_rank_other_data_and_says_so_in_one_line(sweep, tmp_path, 
 
 def test_a_table_is_as_wide_as_it_needs(tmp_path, capsys):
     for name in "ab":
-        changes = {f"optimization.a_key_with_a_long_name_{number}": f"{name}{number}" for number in range(20)}
+        changes = {f"optimization.a_key_with_a_long_name_{number}": f"{name}{number}" for number in range(6)}
         write_run(tmp_path / name, psnr=20.0, changes=changes)
     assert main(["compare", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert all(f"optimization.a_key_with_a_long_name_{number} " in out for number in range(20))
+    assert all(f"optimization.a_key_with_a_long_name_{number} " in out for number in range(6))
     assert len(rows(out)) == 2
 
 
@@ -67,3 +67,13 @@ def test_calls_that_cannot_be(sweep, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert main(["compare", str(tmp_path / "empty")]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == "signaltok: there is no finished run to compare"
+
+
+def test_settings_that_differ_in_many_keys_come_with_their_figures_first(tmp_path, capsys):
+    many = {f"quantizer.option_{number}": number for number in range(9)}
+    write_run(tmp_path / "a", psnr=30.0)
+    write_run(tmp_path / "b", psnr=31.0, changes=many)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    figures, differing = capsys.readouterr().out.split("what differs")
+    assert figures.index("31.00") < figures.index("30.00") and "option_8" not in figures
+    assert all(f"quantizer.option_{number}" in differing for number in range(9)) and "1 tiny" in differing

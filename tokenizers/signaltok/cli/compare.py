@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.table import Table
 
 from signaltok.cli.console import complain, fits, say
-from signaltok.reports.comparison import Comparison, compare, direction, estimate_text, heading
+from signaltok.reports.comparison import Comparison, Setting, compare, direction, estimate_text, heading
 from signaltok.reports.figures import figure
 from signaltok.reports.found_runs import find_runs, read_run
 
 ARROWS = {"more": "▼", "less": "▲"}  # of the column that the rows are ranked by: the best comes first
 
+FEW = 6  # keys that differ, up to which they are columns beside the figures
 BREAKS = re.compile(r"([._])(?=[^\n])")  # where a key may go on in the next line
 
 
@@ -45,8 +46,12 @@ def run(options: argparse.Namespace) -> int:
         say(f"{name:<10}  {comparison.shared[name]}")
     for difference in comparison.differences:
         say(f"not ranked  {difference}")
-    table = to_table(comparison, everything=options.show_all, broken=False)
-    say(table if fits(table) else to_table(comparison, everything=options.show_all, broken=True))
+    if len(comparison.columns) > FEW:
+        say(to_table(comparison, everything=options.show_all, broken=False, keys=False))
+        say(what_differs(comparison))
+    else:
+        table = to_table(comparison, everything=options.show_all, broken=False, keys=True)
+        say(table if fits(table) else to_table(comparison, everything=options.show_all, broken=True, keys=True))
     if options.out is not None:
         # Here, as it imports matplotlib, which a table does without.
         from signaltok.reports.comparison_page import write_comparison
@@ -55,21 +60,42 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def to_table(comparison: Comparison, *, everything: bool, broken: bool) -> Table:
-    """One row a setting: keys that differ, number of seeds, figures. broken: keys over several lines."""
+def to_table(comparison: Comparison, *, everything: bool, broken: bool, keys: bool) -> Table:
+    """One row a setting: keys that differ, number of seeds, figures. broken: keys over several lines.
+
+    keys: False names each setting by its number and experiment, where too many keys differ for columns.
+    """
     table = Table()
-    for column in comparison.columns:
+    if not keys:
+        table.add_column("setting")
+    for column in comparison.columns if keys else ():
         names = "\n".join(column)
         table.add_column(BREAKS.sub(r"\1\n", names) if broken else names, overflow="fold")
     table.add_column("n", justify="right")
-    keys = comparison.keys(everything=everything)
+    shown = comparison.keys(everything=everything)
     runs = [run for setting in comparison.settings for run in setting.runs]
-    for key in keys:
+    for key in shown:
         about = figure(key)
         arrow = f" {ARROWS[direction(key, runs)]}" if key == comparison.metric else ""
         unit = f"\n{about.unit}" if about.unit else ""
         table.add_column(f"{heading(key)}{arrow}{unit}", justify="right", overflow="fold")
-    for setting in comparison.settings:
-        figures = (estimate_text(key, setting.estimate(key)) for key in keys)
-        table.add_row(*setting.cells, str(len(setting.runs)), *figures)
+    for number, setting in enumerate(comparison.settings, start=1):
+        figures = (estimate_text(key, setting.estimate(key)) for key in shown)
+        named = setting.cells if keys else (_name(number, setting),)
+        table.add_row(*named, str(len(setting.runs)), *figures)
     return table
+
+
+def what_differs(comparison: Comparison) -> Table:
+    """One row a key in which settings differ, one column a setting."""
+    table = Table(title="what differs", title_justify="left")
+    table.add_column("key", overflow="fold")
+    for number, setting in enumerate(comparison.settings, start=1):
+        table.add_column(_name(number, setting), overflow="fold")
+    for place, column in enumerate(comparison.columns):
+        table.add_row("\n".join(column), *(setting.cells[place] for setting in comparison.settings))
+    return table
+
+
+def _name(number: int, setting: Setting) -> str:
+    return f"{number} {setting.runs[0].experiment or ''}".strip()
