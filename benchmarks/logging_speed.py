@@ -25,6 +25,7 @@ from signaltok.objectives.objective import Objective
 from signaltok.objectives.pixel import SquaredError
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.tokenizer import Tokenizer
+from signaltok.training.adversarial import GradientClip
 from signaltok.training.metrics_csv import MetricsCSV
 from signaltok.training.module import TokenizerModule
 from signaltok.training.optimization import AdamWCosine
@@ -104,7 +105,8 @@ def seconds(module: nn.Module, batches: list[Batch], logger: Any) -> float:
 def ours(steps: int) -> TokenizerModule:
     return TokenizerModule(
         tokenizer=tokenizer(), objective=objective(), optimization=optimization(), metrics={},
-        max_steps=steps, batches_a_step=1, log_every_n_steps=LOG_EVERY, record={},
+        max_steps=steps, batches_a_step=1, adversary=None,
+        clip=GradientClip(value=None, algorithm="norm"), log_every_n_steps=LOG_EVERY, record={},
     )  # fmt: skip
 
 
