@@ -41,7 +41,7 @@ def at_step(monkeypatch, number, what):
     monkeypatch.setattr(TokenizerModule, "on_train_batch_start", act)
 
 
-@pytest.mark.parametrize(("stopped", "saved"), [(5, 6), (7, 9)])  # step 8 is validated: the stop waits for the next
+@pytest.mark.parametrize(("stopped", "saved"), [(5, 6), (7, 8)])  # step 8 is validated before it is saved
 def test_a_signal_saves_stops_and_loses_nothing(tiny, monkeypatch, stopped, saved):
     whole = tiny(*OPTIONS, folder="whole")
     go(whole)
@@ -56,6 +56,19 @@ def test_a_signal_saves_stops_and_loses_nothing(tiny, monkeypatch, stopped, save
             go(broken)
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (folder / "summary.json").exists()
+    go(resumed_settings(folder, []))
+    assert differences(Path(whole["paths"]["output_dir"]), folder) == []
+
+
+def test_a_run_that_validates_after_every_step_stops_too(tiny, monkeypatch):
+    options = (*OPTIONS, "trainer.val_check_interval=1")
+    whole, broken = tiny(*options, folder="whole"), tiny(*options, folder="broken")
+    go(whole)
+    with monkeypatch.context() as patch:
+        at_step(patch, 4, lambda module: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(RunInterruptedError, match="saved after 5 of 12 steps"):
+            go(broken)
+    folder = Path(broken["paths"]["output_dir"])
     go(resumed_settings(folder, []))
     assert differences(Path(whole["paths"]["output_dir"]), folder) == []
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Checkpoint
 
 from signaltok.training.callbacks.checkpoints import LastCheckpoint, validation_follows
 from signaltok.training.interrupted import EXIT_OF_SIGNAL, EXIT_OF_TIME, RunInterruptedError
 from signaltok.training.module import TokenizerModule
 
 
-class Interruption(Callback):
+class Interruption(Checkpoint):  # Lightning calls checkpoints last: a stop comes after the best score is taken up
     """Listens to `signals` (names such as SIGTERM) and to `max_time` ("DD:HH:MM:SS", or None) of this process.
 
     With several processes all stop at the same step: they ask each other every `agree_every_n_steps` steps.
@@ -62,12 +62,20 @@ class Interruption(Callback):
         """Save and stop, where this step was told to be the last."""
         assert isinstance(pl_module, TokenizerModule), f"a {type(pl_module).__name__} has no steps of several batches"
         batches = batch_idx + 1
-        if batches % pl_module.batches_a_step or trainer.global_step == trainer.max_steps:
+        # The validation that follows a step belongs to its checkpoint: then the stop comes after it.
+        if batches % pl_module.batches_a_step == 0 and not validation_follows(trainer, batches):
+            self._stop_where_told(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The same after the validation of a step."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._stop_where_told(trainer, pl_module)
+
+    def _stop_where_told(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_step == trainer.max_steps:
             return
         if trainer.world_size > 1 and trainer.global_step % self.agree_every_n_steps:
             return
-        if validation_follows(trainer, batches):
-            return  # the validation of this step belongs to its checkpoint; the step after will do
         reason = self._agreed(trainer)
         if reason:
             self._save_and_stop(trainer, pl_module, reason)
