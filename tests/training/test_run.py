@@ -178,6 +178,11 @@ def test_evaluation_gives_the_same_figures_as_the_run(tiny, tmp_path):
         (["metric_for_sweep=val/psrn"], "metric_for_sweep is val/psrn, but this run gives val/psnr"),
         (["quantizer=identity", "metric_for_sweep=val/usage"], "metric_for_sweep is val/usage"),
         (["run.checkpoint=newest"], "'newest'; it is one of best, last"),
+        pytest.param(
+            ["trainer=ddp"],
+            "finds none here; take trainer=cpu, or trainer=ddp_sim",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
         (["trainer.max_steps=0"], r"trainer\.max_steps is 0"),
         (["optimization.autocast=fp8"], "fp8"),
         (["callbacks.best_checkpoint.monitor=val/fid"], "val/fid"),

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from omegaconf import open_dict
 from tiny_runs import CONV, ROOT, TINY, composed
 
 from signaltok.cli.main import main
@@ -19,7 +22,7 @@ from signaltok.training.config.identity import config_hash
 from signaltok.training.config.resolve import plain, prepare
 from signaltok.training.config.schema import TrainConfig
 from signaltok.training.sweep.finished import figure, finished_run
-from signaltok.training.sweep.trial import link
+from signaltok.training.sweep.trial import TrialError, link, run_trial
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,26 @@ def test_the_search_names_keys_that_exist_and_a_metric_that_the_run_gives():
     settings = plain(composed("experiment=quickstart", "paths.output_dir=run", "sweep=codebook", *overrides))
     check(settings, TrainConfig)
     assert settings["metric_for_sweep"] in known_metrics(settings, build_tokenizer(settings))
+
+
+def test_what_is_wrong_with_a_trial_is_said_without_a_trace(tmp_path, monkeypatch, capsys):
+    prepare()
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        overrides = ["experiment=image_fsq", "+encoder.strid=4", f"paths.log_dir={tmp_path}"]
+        config = compose("train", overrides, return_hydra_config=True)
+    folder = tmp_path / "3"
+    folder.mkdir()
+    with open_dict(config):
+        config.hydra.runtime.output_dir, config.hydra.job.num = str(folder), 3
+    monkeypatch.setattr(HydraConfig, "get", lambda: config.hydra)
+    with open_dict(config):
+        config.paths.output_dir = str(folder)
+        task = config.copy()
+        del task["hydra"]
+    with pytest.raises(TrialError, match=r"trial 3 \(experiment=image_fsq .*\): encoder\.strid is not an argument"):
+        run_trial(task)
+    assert issubclass(TrialError, CompactHydraException)  # Hydra prints these as one line
+    assert capsys.readouterr().err.startswith("error: trial 3 (") and not folder.exists()
 
 
 SWEEP = (

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
 from signaltok.data.image_data import ImageData
@@ -69,6 +70,11 @@ def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
     clock = TrainingClock()
     callbacks = [*build_each(config["callbacks"]).values(), clock]
     settings = fit_to_length(config["trainer"])
+    if settings["accelerator"] == "gpu" and not torch.cuda.is_available():
+        raise ValueError(
+            "trainer.accelerator is gpu, but PyTorch finds none here; take trainer=cpu, or trainer=ddp_sim for two "
+            "processes on the CPU"
+        )
     if config.get("adversary") is not None:
         # With two optimizers Lightning does neither: training/adversarial.py does both.
         settings |= {"gradient_clip_val": None, "gradient_clip_algorithm": None, "accumulate_grad_batches": 1}

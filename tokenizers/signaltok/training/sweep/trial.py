@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from signaltok.training.config.check import check
@@ -23,15 +24,29 @@ from signaltok.training.sweep.finished import figure, finished_run
 OUTPUT = "output.log"  # of a trial that runs beside others
 
 
-class TrialError(Exception):
-    """A trial did not end well; the others of the sweep go on."""
+class TrialError(CompactHydraException):
+    """A trial did not end well; the others of the sweep go on. Hydra shows such an error without a trace."""
 
 
 def run_trial(config: DictConfig) -> float | None:
     """Make sure that this trial is complete; its metric_for_sweep, where one is asked for.
 
-    Raises ValueError where the config is wrong, or where a sweeper needs a metric and none is named.
+    Raises TrialError where the config is wrong, where a sweeper needs a metric and none is named, and where the run
+    ended badly; what is wrong is said at once, as the other trials come first.
     """
+    hydra = HydraConfig.get()
+    try:
+        return _complete(config)
+    except (ValueError, OSError, TrialError) as error:
+        folder = Path(hydra.runtime.output_dir)
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()  # Hydra has made it
+        text = f"trial {hydra.job.num} ({' '.join(hydra.overrides.task)}): {error}"
+        sys.stderr.write(f"error: {text}\n")
+        raise TrialError(text) from None
+
+
+def _complete(config: DictConfig) -> float | None:
     settings = plain(config)
     hydra = HydraConfig.get()
     name = settings["metric_for_sweep"]
@@ -67,7 +82,7 @@ def _train(folder: Path, overrides: list[str], identity: str, *, beside_others: 
         status = subprocess.run(command, check=False).returncode
     if status != 0 or not (folder / SUMMARY).is_file():
         told = f"; it wrote {folder / OUTPUT}" if beside_others else ""
-        raise TrialError(f"the trial {' '.join(overrides)} ended with status {status}{told}")
+        raise TrialError(f"ended with status {status}{told}")
 
 
 def _broken_off(folder: Path, identity: str) -> bool:
