@@ -1,16 +1,18 @@
-"""Writing that leaves no half-written file under its final name.
+"""Writing that leaves no half-written file under its final name, and reading that names a damaged one.
 
 A file or folder is made under a temporary name beside its final one, flushed to the disk, and renamed at the end.
 A kill at any moment leaves either what was there before or the whole new thing.
 """
 
 import errno
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def _temporary(path: Path) -> Path:
@@ -55,6 +57,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
         raise _explain(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no file. Raises ValueError naming a damaged one."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no object")
+    return content
 
 
 def write_text(path: Path, text: str) -> None:

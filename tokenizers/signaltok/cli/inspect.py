@@ -1,7 +1,6 @@
 """Show what a run, an exported tokenizer, a token store or an experiment of configs/ holds."""
 
 import argparse
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from signaltok.artifact.card import rate_of
 from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
+from signaltok.files import read_json
 from signaltok.metrics.codes import summarize_counts
 from signaltok.store.index import is_store, read_store
 
@@ -136,8 +136,7 @@ def _run_rows(path: Path) -> list[tuple[str, str]]:
     rows.append(("checkpoints", ", ".join(checkpoints) or "none"))
     if (path / "code_counts.safetensors").is_file():
         rows += count_rows(_run_counts(path / "code_counts.safetensors"))
-    if (path / "summary.json").is_file():
-        rows += _metric_rows(path / "summary.json")
+    rows += _metric_rows(read_json(path / "summary.json") or {})
     if (path / "report.html").is_file():
         rows.append(("report", str(path / "report.html")))
     return rows
@@ -151,9 +150,5 @@ def _run_counts(path: Path) -> list[Tensor]:
     return [tensors[name] for name in (f"counts.{level}" for level in range(len(tensors))) if name in tensors]
 
 
-def _metric_rows(path: Path) -> list[tuple[str, str]]:
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+def _metric_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, f"{value:.6g}") for name, value in sorted(summary.items()) if isinstance(value, int | float)]

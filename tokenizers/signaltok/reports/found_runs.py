@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from safetensors import SafetensorError, safe_open
 
-from signaltok.reports.run_files import COUNT_NAME, read_json
+from signaltok.files import read_json
+from signaltok.reports.run_files import COUNT_NAME
 from signaltok.reports.setting import TRAINING_DATA, flatten, protocol, setting
 
 CONFIG = "config.yaml"

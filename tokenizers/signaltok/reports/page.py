@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from signaltok.files import write_text
+from signaltok.files import read_json, write_text
 from signaltok.reports import plots
 from signaltok.reports.figures import RUN, Row, columns, summary_table
 from signaltok.reports.pictures import channels_last, code_colours, png, token_maps
@@ -17,7 +17,6 @@ from signaltok.reports.run_files import (
     Samples,
     read_counts,
     read_curves,
-    read_json,
     read_samples,
     read_text,
 )

@@ -1,11 +1,9 @@
 """What a report reads of a run folder. Everything is optional; what is there and damaged is a clear error."""
 
 import csv
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -33,19 +31,6 @@ class Curve:
     name: str
     steps: np.ndarray
     values: np.ndarray
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is no file. Raises ValueError naming a damaged one."""
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it holds no object")
-    return content
 
 
 def read_text(path: Path) -> str | None:

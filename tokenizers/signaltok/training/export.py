@@ -3,7 +3,6 @@
 Nothing of Lightning or Hydra is imported here, so that the command starts at once.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from signaltok.artifact.write import write_tokenizer
+from signaltok.files import read_json
 from signaltok.tokenizer import Tokenizer
 
 SAMPLE_NAMES = ("originals", "reconstructions")
@@ -63,22 +63,10 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _card(folder: Path, checkpoint: str) -> dict[str, Any]:
     """What the card says of the run, as far as the run has recorded it."""
-    provenance, summary = _read_json(folder / "provenance.json"), _read_json(folder / "summary.json")
+    provenance, summary = (read_json(folder / name) or {} for name in ("provenance.json", "summary.json"))
     card: dict[str, Any] = {name: provenance[name] for name in ("command", "data", "licence") if name in provenance}
     metrics = {name: value for name, value in summary.items() if isinstance(value, int | float)}
     if metrics:
         card["metrics"] = metrics
         card["protocol"] = f"Averaged weights of the {checkpoint} checkpoint; see the run's report.html."
     return card
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it does not hold an object")
-    return content

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signaltok.data.image_data import ImageData
+from signaltok.files import read_json
 from signaltok.training import run_folder
 from signaltok.training.config.build import build
 from signaltok.training.config.check import check
@@ -149,11 +150,9 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
     provenance = run_folder.read_provenance(folder)
     if "evaluated" in provenance:
         raise ValueError(f"{folder} is an evaluation; repeat it by its command: {provenance.get('command')}")
-    path = folder / run_folder.SUMMARY
-    if not path.is_file():
-        raise ValueError(f"{folder} is not finished: it has no {path.name}; go on with it by run.resume={folder}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    content = read_json(folder / run_folder.SUMMARY)
+    if content is None:
+        raise ValueError(
+            f"{folder} is not finished: it has no {run_folder.SUMMARY}; go on with it by run.resume={folder}"
+        )
     return provenance, {name: float(value) for name, value in content.items() if isinstance(value, int | float)}

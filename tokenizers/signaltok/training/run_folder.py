@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from signaltok.files import write_text
+from signaltok.files import read_json, write_text
 
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
@@ -76,5 +76,4 @@ def write_protocols(folder: Path, protocols: dict[str, str]) -> None:
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What is known about a run; empty where nothing was written."""
-    path = folder / PROVENANCE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(folder / PROVENANCE) or {}

@@ -1,8 +1,8 @@
 """Runs that are there already."""
 
-import json
 from pathlib import Path
 
+from signaltok.files import read_json
 from signaltok.training.run_folder import SUMMARY, read_provenance
 
 
@@ -16,7 +16,7 @@ def finished_run(place: Path, identity: str) -> Path | None:
 
 def figure(run: Path, name: str) -> float:
     """A figure of a complete run. Raises ValueError where it has none of that name."""
-    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
+    summary = read_json(run / SUMMARY) or {}
     if name not in summary:
         raise ValueError(f"{run / SUMMARY} has no {name}; it has {', '.join(sorted(summary))}")
     return float(summary[name])
