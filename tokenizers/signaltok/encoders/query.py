@@ -7,13 +7,12 @@ become is the latent. A picture's content is no longer tied to places, so fewer 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from signaltok.layers.conv import check_axes, conv, silence
+from signaltok.layers.conv import check_axes, conv
+from signaltok.layers.patches import embedded_patches
 from signaltok.layers.query import QueryTransformer, check_tokens, learned
-from signaltok.layers.resample import pad_to_multiple, space_to_depth
 from signaltok.layers.tail import TailDrop
 from signaltok.layers.transformer import check_width
 from signaltok.parts import Encoder
-from signaltok.types.token_stack import grid_lengths, valid_mask
 
 
 class QueryEncoder(Encoder):
@@ -59,11 +58,6 @@ class QueryEncoder(Encoder):
         self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
     ) -> Float[Tensor, "b d n"]:
         """See Encoder."""
-        x, mask = pad_to_multiple(signal, self.stride[0]), None
-        if lengths is not None:
-            x = silence(x, valid_mask(lengths, tuple(x.shape[2:])))
-        x = self.embed(space_to_depth(x, self.stride[0]))
-        if lengths is not None:
-            mask = valid_mask(grid_lengths(lengths, self.stride), tuple(x.shape[2:]))
+        x, mask = embedded_patches(self.embed, signal, lengths, self.stride)
         _, tokens = self.transformer(x, self.queries.expand(len(x), -1, -1), mask, None)
         return self.project(tokens.transpose(1, 2))

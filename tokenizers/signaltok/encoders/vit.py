@@ -6,11 +6,10 @@ A picture of 224 x 224 at stride 16 becomes 14 x 14 = 196 tokens; any other size
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from signaltok.layers.conv import check_axes, conv, silence
-from signaltok.layers.resample import pad_to_multiple, space_to_depth
+from signaltok.layers.conv import check_axes, conv
+from signaltok.layers.patches import embedded_patches
 from signaltok.layers.transformer import GridTransformer, check_width
 from signaltok.parts import Encoder
-from signaltok.types.token_stack import grid_lengths, valid_mask
 
 
 class ViTEncoder(Encoder):
@@ -34,10 +33,5 @@ class ViTEncoder(Encoder):
         self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
     ) -> Float[Tensor, "b d *l"]:
         """See Encoder."""
-        x, mask = pad_to_multiple(signal, self.stride[0]), None
-        if lengths is not None:
-            x = silence(x, valid_mask(lengths, tuple(x.shape[2:])))
-        x = self.embed(space_to_depth(x, self.stride[0]))
-        if lengths is not None:
-            mask = valid_mask(grid_lengths(lengths, self.stride), tuple(x.shape[2:]))
+        x, mask = embedded_patches(self.embed, signal, lengths, self.stride)
         return self.project(self.transformer(x, mask))
