@@ -2,27 +2,11 @@
 
 import pytest
 import torch
+from plain import vector
 
-from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage
-from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
-
-
-def vector(dim: int = 4, size: int = 16) -> VectorQuantizer:
-    return VectorQuantizer(
-        latent_dim=dim,
-        codebook_size=size,
-        codebook_dim=dim,
-        metric="euclidean",
-        update=ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        estimator=StraightThrough(),
-        initialization=DataSample(),
-        revival=None,
-    )
 
 
 def test_a_group_sees_its_channels_and_no_others() -> None:

@@ -4,29 +4,13 @@ import copy
 
 import pytest
 import torch
+from plain import vector
 
-from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
-from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.hierarchical import HierarchicalQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.token_stack import valid_mask
-
-
-def vector(dim: int, **changes: object) -> VectorQuantizer:
-    plain = {
-        "latent_dim": dim,
-        "codebook_size": 16,
-        "codebook_dim": dim,
-        "metric": "euclidean",
-        "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        "estimator": StraightThrough(),
-        "initialization": DataSample(),
-        "revival": None,
-    }
-    return VectorQuantizer(**plain | changes)
 
 
 def build(**changes: object) -> HierarchicalQuantizer:

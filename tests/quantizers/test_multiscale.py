@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from plain import vector
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,9 +16,8 @@ from signaltok.cli.tokenize import read_header
 from signaltok.data.read_image import read_image
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
-from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample, KMeans
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
+from signaltok.quantizers.codebook.initialization import KMeans
+from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
@@ -26,20 +26,6 @@ from signaltok.tokenizer import Tokenizer
 from signaltok.types.token_stack import TokenStack, valid_mask
 
 VAR = [1, 2, 3, 4, 5, 6, 8, 10, 13, 16]
-
-
-def vector(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
-    plain = {
-        "latent_dim": dim,
-        "codebook_size": size,
-        "codebook_dim": dim,
-        "metric": "euclidean",
-        "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        "estimator": StraightThrough(),
-        "initialization": DataSample(),
-        "revival": None,
-    }
-    return VectorQuantizer(**plain | changes)
 
 
 def smoothing(dim: int = 4) -> PartlySharedConvolutions:

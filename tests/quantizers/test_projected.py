@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from plain import vector
 from torch.nn import functional as F
 
-from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import Gaussian
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.revival import UsageRevival
@@ -13,17 +13,7 @@ from signaltok.quantizers.distributed import seeded
 
 
 def build(**changes: object) -> VectorQuantizer:
-    plain = {
-        "latent_dim": 4,
-        "codebook_size": 16,
-        "codebook_dim": 4,
-        "metric": "euclidean",
-        "update": Projected(decay=0.9),
-        "estimator": StraightThrough(),
-        "initialization": Gaussian(),
-        "revival": None,
-    }
-    return VectorQuantizer(**plain | changes)
+    return vector(**{"update": Projected(decay=0.9), "initialization": Gaussian()} | changes)
 
 
 def test_the_codebook_never_learns_and_the_map_does() -> None:

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
+from plain import vector
 from torch.nn import functional as F
 
 from signaltok.data.read_image import read_image
 from signaltok.parts import Quantizer
 from signaltok.quantizers import residual
-from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
@@ -18,17 +18,7 @@ from signaltok.quantizers.residual import ResidualQuantizer
 
 
 def level(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
-    plain = {
-        "latent_dim": dim,
-        "codebook_size": size,
-        "codebook_dim": dim,
-        "metric": "euclidean",
-        "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        "estimator": StraightThrough(),
-        "initialization": KMeans(iterations=5),
-        "revival": None,
-    }
-    return VectorQuantizer(**plain | changes)
+    return vector(dim, size, **{"initialization": KMeans(iterations=5)} | changes)
 
 
 def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: float = 0.0, dim: int = 4):

@@ -2,30 +2,15 @@
 
 import pytest
 import torch
+from plain import vector
 from torch import Tensor
 from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
 
 from signaltok.data.read_image import read_image
-from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
-
-
-def build(**changes: object) -> VectorQuantizer:
-    plain = {
-        "latent_dim": 4,
-        "codebook_size": 16,
-        "codebook_dim": 4,
-        "metric": "euclidean",
-        "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-        "estimator": StraightThrough(),
-        "initialization": DataSample(),
-        "revival": None,
-    }
-    return VectorQuantizer(**plain | changes)
 
 
 def patches(photos, side: int, dim: int) -> Tensor:
@@ -35,8 +20,8 @@ def patches(photos, side: int, dim: int) -> Tensor:
 
 
 def test_projections_exist_only_where_widths_differ() -> None:
-    assert not list(build().parameters())
-    assert {name for name, _ in build(codebook_dim=3).named_parameters()} == {
+    assert not list(vector().parameters())
+    assert {name for name, _ in vector(codebook_dim=3).named_parameters()} == {
         "project_in.weight",
         "project_in.bias",
         "project_out.weight",
@@ -45,7 +30,7 @@ def test_projections_exist_only_where_widths_differ() -> None:
 
 
 def test_the_commitment_is_the_mean_square_to_the_vectors_used() -> None:
-    quantizer = build().train()
+    quantizer = vector().train()
     quantizer(torch.randn(2, 4, 5, 5))
     before, z = quantizer.table.vectors.clone(), torch.randn(2, 4, 5, 5, requires_grad=True)
     quantized = quantizer(z)
@@ -58,7 +43,7 @@ def test_the_commitment_is_the_mean_square_to_the_vectors_used() -> None:
 
 
 def test_cosine_commitment_and_vectors_live_on_the_sphere() -> None:
-    quantizer = build(metric="cosine").train()
+    quantizer = vector(metric="cosine").train()
     z = 10 * torch.randn(2, 4, 5, 5)
     for _ in range(3):
         quantized = quantizer(z)
@@ -70,7 +55,7 @@ def test_cosine_commitment_and_vectors_live_on_the_sphere() -> None:
 @pytest.mark.parametrize("cosine", [False, True])
 def test_codes_and_vectors_of_real_patches_equal_the_library(photos, cosine: bool) -> None:
     z = patches(photos, 4, 8)
-    quantizer = build(latent_dim=8, codebook_dim=8, codebook_size=128, metric="cosine" if cosine else "euclidean")
+    quantizer = vector(latent_dim=8, codebook_dim=8, codebook_size=128, metric="cosine" if cosine else "euclidean")
     for _ in range(5):
         quantizer.train()(z)
     quantizer.eval()
@@ -93,13 +78,13 @@ def test_codes_and_vectors_of_real_patches_equal_the_library(photos, cosine: boo
 
 def test_training_lowers_the_distortion_of_real_patches(photos) -> None:
     z = patches(photos, 4, 8)
-    quantizer = build(latent_dim=8, codebook_dim=8, codebook_size=64).train()
+    quantizer = vector(latent_dim=8, codebook_dim=8, codebook_size=64).train()
     losses = [float(quantizer(z).losses["commitment"]) for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_padding_alone_learns_nothing() -> None:
-    quantizer = build(revival=UsageRevival(threshold=0.5, every=1, until=1.0)).train()
+    quantizer = vector(revival=UsageRevival(threshold=0.5, every=1, until=1.0)).train()
     quantized = quantizer(torch.randn(2, 4, 3, requires_grad=True), torch.zeros(2, 1, 3, dtype=torch.bool))
     assert not quantizer.initialized and quantized.losses["commitment"].item() == 0
     assert not quantized.z_q.any()
@@ -113,7 +98,7 @@ def test_revival_brings_dead_codes_back_into_use(update) -> None:
 
     def used(revival: UsageRevival | None) -> int:
         torch.manual_seed(0)
-        quantizer = build(update=update, revival=revival).train()
+        quantizer = vector(update=update, revival=revival).train()
         # One code amid the data, all others far away, where nothing finds them.
         quantizer.initialized.fill_(True)
         quantizer.table.start(torch.cat([torch.zeros(1, 4), 100 + torch.randn(15, 4)]))
@@ -127,7 +112,7 @@ def test_revival_brings_dead_codes_back_into_use(update) -> None:
 
 
 def test_revival_waits_where_a_batch_has_nothing_to_start_from() -> None:
-    quantizer = build(revival=UsageRevival(threshold=0.9, every=1, until=1.0)).train()
+    quantizer = vector(revival=UsageRevival(threshold=0.9, every=1, until=1.0)).train()
     quantizer(torch.randn(1, 4, 40))
     quantizer.table.counts[3:] = 0.01
     vectors = quantizer.table.vectors.clone()
@@ -142,10 +127,10 @@ def test_a_resumed_quantizer_draws_what_an_uninterrupted_one_draws() -> None:
             quantizer(torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(step)))
 
     torch.manual_seed(0)
-    whole = build(revival=UsageRevival(threshold=0.9, every=2, until=1.0)).train()
+    whole = vector(revival=UsageRevival(threshold=0.9, every=2, until=1.0)).train()
     steps(whole, 0, 4)
     torch.manual_seed(99)
-    resumed = build(revival=UsageRevival(threshold=0.9, every=2, until=1.0)).train()
+    resumed = vector(revival=UsageRevival(threshold=0.9, every=2, until=1.0)).train()
     resumed.load_state_dict(whole.state_dict())
     steps(whole, 4, 9)
     torch.rand(7)
@@ -164,4 +149,4 @@ def test_a_resumed_quantizer_draws_what_an_uninterrupted_one_draws() -> None:
 )
 def test_arguments_out_of_range_are_refused_with_their_values(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        build(**changes)
+        vector(**changes)
