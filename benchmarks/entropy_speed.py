@@ -7,14 +7,12 @@ against the definition, a softmax over all codes in float64, over as many of the
 megabytes: peak of the resident memory above what was held before, with the gradient of the latents.
 """
 
-import argparse
 import json
 import statistics
 import sys
-from importlib.metadata import version
 
 import torch
-from search_speed import extra_megabytes, seconds
+from against_peer import extra_megabytes, header, parser, seconds
 from vector_quantize_pytorch import LFQ
 
 from signaltok.quantizers.entropy import CodeEntropy, code_entropies
@@ -101,14 +99,8 @@ def row(bits: int, rounds: int) -> dict[str, object]:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="speed.py entropy", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8, help="rounds of ours; the peer has fewer where it is slow")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", action="store_true", help="the last line is a JSON list of the rows")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    peers = ", ".join(f"{name} {version(name)}" for name in ("torch", "vector-quantize-pytorch"))
-    print(f"{peers}; {options.threads} threads, {TOKENS} tokens, forward and backward, medians")
+    options = parser("entropy", __doc__, rounds=8).parse_args(arguments)  # the peer has fewer where it is slow
+    header(options.threads, f"{TOKENS} tokens, forward and backward, medians")
     print(f"{'bits':>4} {'ours ms':>9} {'peer ms':>9} {'ratio':>7} {'ours MB':>8} {'peer MB':>8}  difference")
     rows = []
     for bits in CHECKED:

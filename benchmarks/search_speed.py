@@ -6,17 +6,12 @@ in turns, and the median of the rounds counts. In eval mode, with equal vectors,
 each other and against a search in float64. Extra megabytes: peak of the resident memory above what was held before.
 """
 
-import argparse
-import ctypes
-import gc
 import json
 import statistics
 import sys
-import time
-from importlib.metadata import version
-from pathlib import Path
 
 import torch
+from against_peer import extra_megabytes, header, parser, seconds
 from vector_quantize_pytorch import VectorQuantize
 
 from signaltok.quantizers.codebook.estimator import StraightThrough
@@ -41,30 +36,6 @@ def ours(size: int, dim: int) -> VectorQuantizer:
         initialization=DataSample(),
         revival=None,
     )
-
-
-def seconds(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def extra_megabytes(call) -> float:
-    """Peak of the resident memory during the call, above that before it (Linux).
-
-    The C library keeps freed memory for later; unless that is handed back first, a call that lives on it seems free.
-    """
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
-    call()
-    return max(0.0, (_status("VmHWM") - before) / 1000)
-
-
-def _status(field: str) -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1])
 
 
 def true_codes(rows: torch.Tensor, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,14 +99,8 @@ def row(size: int, dim: int, rounds: int, with_peer: bool) -> dict[str, object]:
 
 
 def main(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="speed.py search", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of each size, the median counts")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", action="store_true", help="the last line is a JSON list of the rows")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    peers = ", ".join(f"{name} {version(name)}" for name in ("torch", "vector-quantize-pytorch"))
-    print(f"{peers}; {options.threads} threads, {TOKENS} tokens, median of {options.rounds}")
+    options = parser("search", __doc__, rounds=7).parse_args(arguments)
+    header(options.threads, f"{TOKENS} tokens, median of {options.rounds}")
     print(f"{'K':>8} {'D':>4} {'ours ms':>9} {'peer ms':>9} {'ratio':>7} {'ours MB':>8} {'peer MB':>8}  codes equal")
     rows = []
     for size, dim in SIZES + ALONE:
