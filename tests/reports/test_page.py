@@ -3,49 +3,35 @@ import csv
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from well_formed import WellFormed
 
 from signaltok.data.read_image import read_pixels
 from signaltok.metrics.evaluation import Evaluation, Pictures
 from signaltok.reports.page import write_report
 from signaltok.reports.samples import save_samples
 
-VOID = {"meta", "link", "img", "br"}
 REQUEST = re.compile(r"""(?:src|href|srcset|action)\s*=\s*["']?(?!data:|#)[^"'\s>]+|url\((?!#)|@import|<script""")
 
 
-class Balanced(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.headings, self.images = [], [], []
+class Page(WellFormed):
+    def __init__(self, text):
+        self.headings, self.images = [], []
+        super().__init__(text)
 
     def handle_starttag(self, tag, attrs):
+        super().handle_starttag(tag, attrs)
         if tag == "img":
             self.images.append(dict(attrs))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
 
     def handle_data(self, data):
         if self.open and self.open[-1] == "h2":
             self.headings.append(data)
-
-
-def parsed(text):
-    page = Balanced()
-    page.feed(text)
-    page.close()
-    assert page.open == []
-    return page
 
 
 def pictures(photos, count=3, size=48, codes=True):
@@ -94,7 +80,7 @@ def test_the_page_of_a_whole_run(tmp_path, photos, levels):
     fill(tmp_path, evaluation, levels=levels)
     path = write_report(tmp_path)
     text = path.read_text(encoding="utf-8")
-    page = parsed(text)
+    page = Page(text)
     assert path == tmp_path / "report.html"
     assert not REQUEST.search(text), REQUEST.search(text)
     assert "24.50" in text and "0123456789, with changes" in text and "not there" not in text
@@ -110,7 +96,7 @@ def test_the_page_of_a_whole_run(tmp_path, photos, levels):
 
 def test_an_empty_folder_says_what_is_not_there(tmp_path):
     text = write_report(tmp_path).read_text(encoding="utf-8")
-    parsed(text)
+    Page(text)
     for what in ("The summary", "Samples", "Training curves", "Provenance", "The config"):
         assert f"{what}: not there." in text
 
@@ -124,7 +110,7 @@ def test_any_part_may_be_missing(tmp_path, photos, name):
     fill(tmp_path, Evaluation(values={}, counts=counts, pictures=pictures(photos)), levels=1)
     (tmp_path / name).rename(tmp_path / "elsewhere")
     text = write_report(tmp_path).read_text(encoding="utf-8")
-    parsed(text)
+    Page(text)
     assert text.count("not there.") == 1
 
 
@@ -146,7 +132,7 @@ def test_large_pictures_do_not_make_a_large_page(tmp_path):
     save_samples(tmp_path, Evaluation(values={}, counts=(), pictures=kept))
     path = write_report(tmp_path)
     assert path.stat().st_size < 3_000_000
-    assert 2 <= len(parsed(path.read_text(encoding="utf-8")).images) < 16
+    assert 2 <= len(Page(path.read_text(encoding="utf-8")).images) < 16
 
 
 def test_samples_hold_what_was_evaluated(tmp_path, photos):
