@@ -83,13 +83,13 @@ def bare(folder: Path, steps: int) -> float:
     pl.seed_everything(0, verbose=False)
     data = build_run_data(config, data=build(config["data"]))
     module = build_module(config, build_tokenizer(config), data)
-    loader = data.data.train_loader(seed=0, max_steps=steps, start_batch=0, rank=0, world=1)
+    loader = data.data.train_loader(seed=0, num_batches=steps, start_batch=0, rank=0, world=1)
     optimizer = module.optimization.optimizer(module.parameters())
     weights = list(module.parameters())
     average = [weight.detach().clone() for weight in weights]
     module.train()
     start = 0.0
-    for number, batch in enumerate(RunLoader(loader, max_steps=steps, start_batch=0, repeat=None)):
+    for number, batch in enumerate(RunLoader(loader, num_batches=steps, start_batch=0, repeat=None)):
         module.tokenizer.quantizer.advance(number / steps)
         optimizer.param_groups[0]["lr"] = module.optimization.rate(number, steps)
         total, _ = module.objective(batch, module.reconstruct(batch))

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -19,6 +21,7 @@
 
 # %%
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -74,13 +77,7 @@ show(pixels(x), codes[0], pixels(y), titles=["picture", "tokens of level 0", f"d
 edited = codes.clone()
 half = edited.shape[2] // 2
 edited[:, :, -half:] = edited[:, :, :half].flip(2)
-changed = type(stack)(
-    levels=(edited, *stack.levels[1:]),
-    codebook_sizes=stack.codebook_sizes,
-    strides=stack.strides,
-    signal_size=stack.signal_size,
-    lengths=stack.lengths,
-)
+changed = replace(stack, levels=(edited, *stack.levels[1:]))
 show(pixels(y), edited[0], pixels(tokenizer.decode(changed)), titles=["before", "edited tokens", "decoded"])
 
 # %% [markdown]

@@ -49,14 +49,14 @@ def test_shares_of_the_eval_loader_are_the_batches_of_one_process(world: int) ->
 
 def test_the_train_loader_resumes_exactly() -> None:
     data = _photos()
-    whole = list(data.train_loader(seed=5, max_steps=5, start_batch=0, rank=0, world=1))
-    resumed = list(data.train_loader(seed=5, max_steps=5, start_batch=3, rank=0, world=1))
+    whole = list(data.train_loader(seed=5, num_batches=5, start_batch=0, rank=0, world=1))
+    resumed = list(data.train_loader(seed=5, num_batches=5, start_batch=3, rank=0, world=1))
     assert len(whole) == 5 and [batch.keys for batch in resumed] == [batch.keys for batch in whole[3:]]
     assert all(torch.equal(a.signal, b.signal) for a, b in zip(resumed, whole[3:], strict=True))
 
 
 def test_workers_change_nothing() -> None:
-    where = {"seed": 5, "max_steps": 3, "start_batch": 0, "rank": 0, "world": 1}
+    where = {"seed": 5, "num_batches": 3, "start_batch": 0, "rank": 0, "world": 1}
     alone = list(_photos().train_loader(**where))
     helped = list(_photos(num_workers=1).train_loader(**where))
     assert [batch.keys for batch in helped] == [batch.keys for batch in alone]
@@ -68,7 +68,7 @@ def test_the_loaders_take_nothing_from_the_random_state() -> None:
     undisturbed = torch.rand(3)
     torch.manual_seed(1)
     data = _photos()
-    next(iter(data.train_loader(seed=0, max_steps=2, start_batch=0, rank=0, world=1)))
+    next(iter(data.train_loader(seed=0, num_batches=2, start_batch=0, rank=0, world=1)))
     next(iter(data.eval_loader("val", rank=0, world=1)))
     assert torch.equal(torch.rand(3), undisturbed)
 
@@ -85,7 +85,7 @@ def test_three_pictures_train_and_evaluate_with_all(tmp_path: Path) -> None:
     for name in "abc":
         Image.fromarray(np.zeros((130, 140, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
     data = _photos(root=str(tmp_path), size=128, split="all", batch_size=8)
-    (batch,) = data.train_loader(seed=0, max_steps=1, start_batch=0, rank=0, world=1)
+    (batch,) = data.train_loader(seed=0, num_batches=1, start_batch=0, rank=0, world=1)
     assert batch.signal.shape == (8, 3, 128, 128)
     assert len(data.eval_set("test")) == 3
     with pytest.raises(ValueError, match=r"the test split of .* is empty: .* data\.split=all"):

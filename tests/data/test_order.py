@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from signaltok.data.order import EvaluationShare, RunOrder
 
 
-def _order(start_batch: int = 0, rank: int = 0, world: int = 1, max_steps: int = 6) -> RunOrder:
-    return RunOrder(batch_size=3, max_steps=max_steps, start_batch=start_batch, rank=rank, world=world)
+def _order(start_batch: int = 0, rank: int = 0, world: int = 1, num_batches: int = 6) -> RunOrder:
+    return RunOrder(batch_size=3, num_batches=num_batches, start_batch=start_batch, rank=rank, world=world)
 
 
 def test_batches_are_numbered_samples() -> None:
-    assert list(_order(max_steps=2)) == [[0, 1, 2], [3, 4, 5]]
+    assert list(_order(num_batches=2)) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_resumed_run_sees_what_it_would_have_seen() -> None:
@@ -24,7 +24,7 @@ def test_a_resumed_run_sees_what_it_would_have_seen() -> None:
 def test_processes_share_out_the_batch_of_one() -> None:
     shares = [list(_order(rank=rank, world=2, start_batch=1)) for rank in range(2)]
     joined = [first + second for first, second in zip(*shares, strict=True)]
-    alone = RunOrder(batch_size=6, max_steps=6, start_batch=1, rank=0, world=1)
+    alone = RunOrder(batch_size=6, num_batches=6, start_batch=1, rank=0, world=1)
     assert joined == list(alone)
 
 
@@ -42,8 +42,8 @@ def test_bad_numbers_are_named() -> None:
         _order(start_batch=7)
     with pytest.raises(ValueError, match="rank is 2 of 2 processes"):
         _order(rank=2, world=2)
-    with pytest.raises(ValueError, match="max_steps 0; both must be 1 or more"):
-        _order(max_steps=0)
+    with pytest.raises(ValueError, match="num_batches 0; both must be 1 or more"):
+        _order(num_batches=0)
     with pytest.raises(ValueError, match="rank is 2 of 2 processes"):
         EvaluationShare(items=3, batch_size=1, rank=2, world=2)
     with pytest.raises(ValueError, match="batch_size is 0, at least 1, and items 3"):

@@ -91,3 +91,12 @@ def test_json_in_a_page_cannot_end_its_element():
     text = as_json({"a": "</script>&<!--\u2028"})
     assert "<" not in text and "&" not in text and "\u2028" not in text
     assert json.loads(text) == {"a": "</script>&<!--\u2028"}
+
+
+def test_where_many_keys_differ_the_figures_come_first(tmp_path):
+    many = {f"quantizer.option_{number}": number for number in range(9)}
+    runs = [write_run(tmp_path / "a", psnr=20.0), write_run(tmp_path / "b", psnr=22.0, changes=many)]
+    compared = compare([read_run(run) for run in runs], metric=None, ranked=True)
+    page = Page(write_comparison(compared, tmp_path / "page.html", everything=False).read_text(encoding="utf-8"))
+    assert page.cells[:3] == ["tiny", "1", "22.00 ± –"]
+    assert [setting["label"] for setting in page_data(compared)["settings"]] == ["1 tiny", "2 tiny"]

@@ -17,7 +17,7 @@ class Numbers:
 
 def batches(limit: int | None, place: tuple[int, int] | None) -> list[Any]:
     data: Any = Numbers()
-    run = RunData(data=data, seed=0, max_steps=1, repeat_batches=None, limit_eval_batches=limit)
+    run = RunData(data=data, seed=0, num_batches=1, repeat_batches=None, limit_eval_batches=limit)
     if place is not None:
         trainer: Any = SimpleNamespace(global_rank=place[0], world_size=place[1])
         run.trainer = trainer

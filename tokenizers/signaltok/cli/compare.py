@@ -13,7 +13,6 @@ from signaltok.reports.found_runs import find_runs, read_run
 
 ARROWS = {"more": "▼", "less": "▲"}  # of the column that the rows are ranked by: the best comes first
 
-FEW = 6  # keys that differ, up to which they are columns beside the figures
 BREAKS = re.compile(r"([._])(?=[^\n])")  # where a key may go on in the next line
 
 
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"{name:<10}  {comparison.shared[name]}")
     for difference in comparison.differences:
         say(f"not ranked  {difference}")
-    if len(comparison.columns) > FEW:
+    if comparison.many_differ:
         say(to_table(comparison, everything=options.show_all, broken=False, keys=False))
         say(what_differs(comparison))
     else:
@@ -98,4 +97,4 @@ def what_differs(comparison: Comparison) -> Table:
 
 
 def _name(number: int, setting: Setting) -> str:
-    return f"{number} {setting.runs[0].experiment or ''}".strip()
+    return f"{number} {setting.experiment}".strip()

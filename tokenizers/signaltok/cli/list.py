@@ -12,7 +12,7 @@ import signaltok
 from signaltok.cli.console import say
 from signaltok.parts import Part
 
-ROOMS = ("encoders", "quantizers", "decoders", "objectives")
+ROOMS = ("encoders", "quantizers", "decoders", "objectives", "adversaries", "metrics")
 EXPERIMENTS = Path("configs") / "experiment"
 
 

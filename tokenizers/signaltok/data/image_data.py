@@ -68,11 +68,11 @@ class ImageData:
         return kind(source=self.source, split=split, size=self.size)
 
     def train_loader(
-        self, *, seed: int, max_steps: int, start_batch: int, rank: int, world: int
+        self, *, seed: int, num_batches: int, start_batch: int, rank: int, world: int
     ) -> "DataLoader[Batch]":
-        """Batches start_batch .. max_steps - 1 of the run; takes nothing from torch's own random state."""
+        """Batches start_batch .. num_batches - 1 of the run; takes nothing from torch's own random state."""
         order = RunOrder(
-            batch_size=self.batch_size, max_steps=max_steps, start_batch=start_batch, rank=rank, world=world
+            batch_size=self.batch_size, num_batches=num_batches, start_batch=start_batch, rank=rank, world=world
         )
         return self._loader(self.train_set(seed), batch_sampler=order)
 

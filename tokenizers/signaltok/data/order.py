@@ -11,23 +11,23 @@ class RunOrder:
     Its length is that of the whole run, wherever it starts: trainers count batches from the run's first.
     """
 
-    def __init__(self, *, batch_size: int, max_steps: int, start_batch: int, rank: int, world: int) -> None:
-        if batch_size < 1 or max_steps < 1:
-            raise ValueError(f"batch_size is {batch_size} and max_steps {max_steps}; both must be 1 or more")
-        if not 0 <= start_batch <= max_steps:
-            raise ValueError(f"start_batch is {start_batch}; it must lie in 0..{max_steps}, the steps of the run")
+    def __init__(self, *, batch_size: int, num_batches: int, start_batch: int, rank: int, world: int) -> None:
+        if batch_size < 1 or num_batches < 1:
+            raise ValueError(f"batch_size is {batch_size} and num_batches {num_batches}; both must be 1 or more")
+        if not 0 <= start_batch <= num_batches:
+            raise ValueError(f"start_batch is {start_batch}; it must lie in 0..{num_batches}, the batches of the run")
         _check_rank(rank, world)
         self.batch_size = batch_size
-        self.max_steps = max_steps
+        self.num_batches = num_batches
         self.start_batch = start_batch
         self.rank = rank
         self.world = world
 
     def __len__(self) -> int:
-        return self.max_steps
+        return self.num_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in range(self.start_batch, self.max_steps):
+        for batch in range(self.start_batch, self.num_batches):
             first = (batch * self.world + self.rank) * self.batch_size
             yield list(range(first, first + self.batch_size))
 

@@ -16,6 +16,9 @@ RANKED_BY = ("test/psnr", "val/psnr")  # the first of them that all runs have, w
 SHOWN = ("psnr", "ssim", "bits_per_pixel", "entropy_bits_per_pixel", "usage", "perplexity")
 
 
+FEW = 6  # keys that differ, up to which they are columns before the figures
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Mean over seeds, sample standard deviation (None for one seed alone), number of seeds."""
@@ -32,6 +35,11 @@ class Setting:
     runs: tuple[Run, ...]
     values: dict[str, Any]
     cells: tuple[str, ...]
+
+    @property
+    def experiment(self) -> str:
+        """Of its runs; empty where they had none."""
+        return self.runs[0].experiment or ""
 
     def estimate(self, key: str) -> Estimate | None:
         """The figure over the seeds that have it; None where none has."""
@@ -60,6 +68,11 @@ class Comparison:
     repeated: tuple[tuple[str, str], ...]
     shared: dict[str, str]
     metrics: tuple[str, ...]
+
+    @property
+    def many_differ(self) -> bool:
+        """Whether so many keys differ that figures stand before them, and settings go by their experiment."""
+        return len(self.columns) > FEW
 
     def keys(self, *, everything: bool) -> list[str]:
         """The figures to be shown: of the split they are ranked on, or everything that any run has."""

@@ -107,7 +107,12 @@ def _run_data(run: Run, keys: list[str], points: int) -> dict[str, Any]:
 
 
 def _label(comparison: Comparison, setting: Setting) -> str:
-    """What tells a setting from the others: the last word of each key, where it has it, with its value."""
+    """What tells a setting from the others: the last word of each key, where it has it, with its value.
+
+    Where many keys differ, its place and experiment.
+    """
+    if comparison.many_differ:
+        return f"{comparison.settings.index(setting) + 1} {setting.experiment}".strip()
     told = [
         f"{_bare(column[0])} {cell}"
         for column, cell in zip(comparison.columns, setting.cells, strict=True)
@@ -153,23 +158,25 @@ def _header(comparison: Comparison) -> str:
 
 def _table(comparison: Comparison, everything: bool) -> str:
     keys = comparison.keys(everything=everything)
-    head = "".join(f"<th>{'<br>'.join(map(_breakable, column))}</th>" for column in comparison.columns)
-    head += '<th class="number">n</th>'
+    names = "".join(f"<th>{'<br>'.join(map(_breakable, column))}</th>" for column in comparison.columns)
+    head = '<th class="number">n</th>'
     for key in keys:
         about = figure(key)
         unit = f" <small>{escape(about.unit)}</small>" if about.unit else ""
         mark = ' class="number by"' if key == comparison.metric else ' class="number"'
         head += f'<th{mark} title="{escape(about.meaning)}">{escape(heading(key))}{unit}</th>'
+    head = f"<th>experiment</th>{head}{names}" if comparison.many_differ else names + head
     body = []
     for number, setting in enumerate(comparison.settings):
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in setting.cells)
+        told = "".join(f"<td>{escape(cell)}</td>" for cell in setting.cells)
         seeds = ", ".join(f"{run.name} (seed {run.seed})" for run in setting.runs)
-        cells += f'<td class="number" title="{escape(seeds)}">{len(setting.runs)}</td>'
+        cells = f'<td class="number" title="{escape(seeds)}">{len(setting.runs)}</td>'
         cells += "".join(f'<td class="number">{_spread(key, setting)}</td>' for key in keys)
+        cells = f"<td>{escape(setting.experiment)}</td>{cells}{told}" if comparison.many_differ else told + cells
         body.append(f'<tr><th scope="row"><span class="mark" data-setting="{number}"></span></th>{cells}</tr>')
     note = (
-        "One row a setting: the keys in which they differ, then mean ± sample standard deviation over n seeds; "
-        "one seed alone has no spread (–)."
+        "One row a setting: mean ± sample standard deviation over n seeds (one seed alone has no spread, –), and the "
+        "keys in which settings differ."
     )
     table = (
         f'<div class="card scroll"><table class="settings">\n<thead><tr><th></th>{head}</tr></thead>\n<tbody>\n'

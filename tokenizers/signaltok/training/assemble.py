@@ -34,7 +34,7 @@ def build_run_data(config: dict[str, Any], *, data: ImageData) -> RunData:
     return RunData(
         data=data,
         seed=config["seed"],
-        max_steps=trainer["max_steps"] * trainer["accumulate_grad_batches"],
+        num_batches=trainer["max_steps"] * trainer["accumulate_grad_batches"],
         repeat_batches=config["run"]["repeat_batches"],
         limit_eval_batches=config["run"]["limit_eval_batches"],
     )

@@ -14,26 +14,26 @@ from signaltok.types.batch import Batch
 
 
 class RunLoader:
-    """Batches start_batch .. max_steps - 1 of the run; its length is the whole run's.
+    """Batches start_batch .. num_batches - 1 of the run; its length is the whole run's.
 
     repeat: the run is the first so many batches over and over. It says that it can be resumed, which Lightning asks.
     """
 
-    def __init__(self, loader: Iterable[Batch], *, max_steps: int, start_batch: int, repeat: int | None) -> None:
+    def __init__(self, loader: Iterable[Batch], *, num_batches: int, start_batch: int, repeat: int | None) -> None:
         self.loader = loader
-        self.max_steps = max_steps
+        self.num_batches = num_batches
         self.start_batch = start_batch
         self.repeat = repeat
 
     def __len__(self) -> int:
-        return self.max_steps
+        return self.num_batches
 
     def __iter__(self) -> Iterator[Batch]:
         if self.repeat is None:
             yield from self.loader
             return
         batches = list(itertools.islice(self.loader, self.repeat))
-        for number in range(self.start_batch, self.max_steps):
+        for number in range(self.start_batch, self.num_batches):
             yield batches[number % len(batches)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class RunData(pl.LightningDataModule):
         *,
         data: ImageData,
         seed: int,
-        max_steps: int,
+        num_batches: int,
         repeat_batches: int | None,
         limit_eval_batches: int | None,
     ) -> None:
@@ -67,7 +67,7 @@ class RunData(pl.LightningDataModule):
                 raise ValueError(f"run.{name} is {value}; give 1 or more, or null")
         self.data = data
         self.seed = seed
-        self.max_steps = max_steps
+        self.num_batches = num_batches
         self.repeat_batches = repeat_batches
         self.limit_eval_batches = limit_eval_batches
 
@@ -78,12 +78,12 @@ class RunData(pl.LightningDataModule):
         assert isinstance(start, int), f"batches_seen is {start!r}"
         loader = self.data.train_loader(
             seed=self.seed,
-            max_steps=self.max_steps,
+            num_batches=self.num_batches,
             start_batch=start if self.repeat_batches is None else 0,
             rank=self.trainer.global_rank,
             world=self.trainer.world_size,
         )
-        return RunLoader(loader, max_steps=self.max_steps, start_batch=start, repeat=self.repeat_batches)
+        return RunLoader(loader, num_batches=self.num_batches, start_batch=start, repeat=self.repeat_batches)
 
     def val_dataloader(self) -> list[str]:
         """One item, the name of the split: the module evaluates it as a whole."""

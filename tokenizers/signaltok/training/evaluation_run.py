@@ -50,7 +50,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
     run_data = RunData(
         data=data,
         seed=settings["seed"],
-        max_steps=1,
+        num_batches=1,
         repeat_batches=None,
         limit_eval_batches=chosen["limit_eval_batches"],
     )
