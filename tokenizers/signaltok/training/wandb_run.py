@@ -87,7 +87,7 @@ class WandbRun(WandbLogger, RunLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """One row of history; `step` counts the batches of the whole run."""
+        """One row of history; `step` counts the optimizer's steps of the whole run."""
         assert step is not None, f"{sorted(metrics)} were logged without a step"
         values = {name: value for name, value in metrics.items() if name != "epoch"}
         self.experiment.log({**values, "step": int(step)})
