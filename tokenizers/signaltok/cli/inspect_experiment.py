@@ -6,8 +6,6 @@ from signaltok.cli.list import experiments_folder, read_notes
 from signaltok.training.experiment import built_on_meta, composed_experiment
 from signaltok.types.token_stack import grid_size
 
-PREFIX = "experiment/"
-
 
 def rows_of(name: str) -> list[tuple[str, str]]:
     """Name and text of each row. Raises ValueError where there is no such experiment."""

@@ -34,7 +34,7 @@ class TensorBoardRun(TensorBoardLogger, RunLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        """Numbers at `step`, the batches of the whole run."""
+        """Numbers at `step`, the optimizer's steps of the whole run."""
         super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
 
     @rank_zero_only
