@@ -23,6 +23,7 @@ from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.pixel import SquaredError
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
@@ -39,7 +40,7 @@ def tokenizer() -> Tokenizer:
     sizes: dict[str, Any] = {"axes": 2, "channels": 3, "stride": 4, "widths": [4], "depth": 0, "latent_dim": 2}
     return Tokenizer(
         encoder=ConvEncoder(**sizes),
-        quantizer=FiniteScalarQuantizer(latent_dim=2, levels=[5, 5]),
+        quantizer=FiniteScalarQuantizer(latent_dim=2, levels=[5, 5], estimator=StraightThrough()),
         decoder=ConvDecoder(**sizes),
         value_range=(-1.0, 1.0),
         block=64,

@@ -13,16 +13,21 @@ from signaltok.artifact.read import fill
 from signaltok.artifact.write import write_tokenizer
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.tokenizer import Tokenizer
+
+
+def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
+    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
 
 
 def tiny() -> Tokenizer:
     torch.manual_seed(0)
     return Tokenizer(
         encoder=ConvEncoder(axes=2, channels=3, stride=4, widths=[8, 8], depth=1, latent_dim=4),
-        quantizer=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5]),
+        quantizer=lattice(4, [5, 5]),
         decoder=ConvDecoder(axes=2, channels=3, stride=4, widths=[8, 8], depth=1, latent_dim=4),
         value_range=(-1.0, 1.0),
         block=64,
@@ -53,7 +58,7 @@ def test_description_survives_json_and_builds_the_same_part():
 
 
 def test_state_that_only_training_reads_is_not_exported_and_may_be_missing(tmp_path):
-    level = FiniteScalarQuantizer(latent_dim=4, levels=[3, 3, 3, 3])
+    level = lattice(4, [3, 3, 3, 3])
     tokenizer = tiny()
     tokenizer = Tokenizer(
         encoder=tokenizer.encoder,

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from signaltok.artifact.describe import describe
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.tokenizer import Tokenizer
@@ -21,7 +22,11 @@ def build_tokenizer(*, seed: int = 0, codes: bool = True) -> Tokenizer:
     shape = {"axes": 2, "channels": 3, "stride": 4, "widths": [8, 8], "depth": 1, "latent_dim": 4}
     return Tokenizer(
         encoder=ConvEncoder(**shape),
-        quantizer=(FiniteScalarQuantizer(latent_dim=4, levels=[5, 5]) if codes else IdentityQuantizer(latent_dim=4)),
+        quantizer=(
+            FiniteScalarQuantizer(latent_dim=4, levels=[5, 5], estimator=StraightThrough())
+            if codes
+            else IdentityQuantizer(latent_dim=4)
+        ),
         decoder=ConvDecoder(**shape),
         value_range=(-1.0, 1.0),
         block=64,

@@ -61,6 +61,10 @@ def bounded(quantizer: Quantizer, z: Tensor) -> Tensor:
     return quantizer.inner(z).movedim(-1, 1)
 
 
+def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
+    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
+
+
 def vector(**changes: object) -> Callable[[], Quantizer]:
     def build() -> Quantizer:
         plain = {
@@ -113,8 +117,8 @@ def normalised(quantizer: Quantizer, z: Tensor) -> Tensor:
 
 QUANTIZERS = {
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
-    "fsq": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5]), bounded),
-    "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
+    "fsq": Row(lambda: lattice(DIM, [8, 5, 5, 5]), bounded),
+    "fsq projected": Row(lambda: lattice(DIM, [5, 5, 5])),
     "lfq": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
     "lfq projected": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=7, entropy=entropy())),
     "bsq": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
@@ -154,15 +158,20 @@ QUANTIZERS = {
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
     "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
     "rvq of fsq": Row(
-        residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5]), rescale=4.0, dropout=0.5), itself
+        residual(
+            lambda: lattice(DIM, [5, 5, 5, 5]),
+            rescale=4.0,
+            dropout=0.5,
+        ),
+        itself,
     ),
-    "rvq of fsq factorised": Row(residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5]), rescale=4.0)),
+    "rvq of fsq factorised": Row(residual(lambda: lattice(DIM, [5, 5]), rescale=4.0)),
     "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
     "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
     "grouped gradient cosine": Row(
         grouped(vector(latent_dim=4, codebook_dim=4, metric="cosine", update=Gradient(decay=0.9)))
     ),
-    "grouped fsq": Row(grouped(lambda: FiniteScalarQuantizer(latent_dim=2, levels=[5, 5]))),
+    "grouped fsq": Row(grouped(lambda: lattice(2, [5, 5]))),
     "grouped of rvq": Row(
         grouped(
             lambda: ResidualQuantizer(
@@ -188,7 +197,10 @@ QUANTIZERS = {
         multiscale(vector(codebook_dim=2, metric="cosine"), scales=[1, 2, 4], upsampling="nearest")
     ),
     "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
-    "multiscale of fsq": Row(multiscale(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5])), itself),
+    "multiscale of fsq": Row(
+        multiscale(lambda: lattice(DIM, [5, 5, 5, 5])),
+        itself,
+    ),
     "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(

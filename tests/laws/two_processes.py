@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from table import DIM, QUANTIZERS, QUERY, TOKENS, entropy, library, residual, vector
+from table import DIM, QUANTIZERS, QUERY, TOKENS, entropy, lattice, library, residual, vector
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -27,7 +27,6 @@ from signaltok.quantizers.codebook.estimator import Rotation
 from signaltok.quantizers.codebook.initialization import KMeans, Uniform
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import Gradient
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
@@ -56,7 +55,7 @@ MORE: dict[str, Callable[[], Quantizer]] = {
     "rvq gradient dropout": residual(vector(update=Gradient(decay=0.9)), dropout=1.0),
     # Uniform: a code that is a row leaves rounding alone to the level after it, and codes of that size are ties.
     "rvq nested dropout": residual(residual(vector(initialization=Uniform()), dropout=0.5), dropout=0.5),
-    "rvq of fsq dropout": residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[3, 3, 3, 3]), dropout=0.5),
+    "rvq of fsq dropout": residual(lambda: lattice(DIM, [3, 3, 3, 3]), dropout=0.5),
     "rvq of lfq dropout": residual(
         lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), dropout=1.0
     ),

@@ -6,6 +6,7 @@ from signaltok.objectives.objective import Objective
 from signaltok.objectives.pixel import AbsoluteError, SquaredError
 from signaltok.objectives.quantizer_loss import QuantizerLoss
 from signaltok.objectives.structural import StructuralDissimilarity
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.batch import Batch
@@ -87,7 +88,8 @@ def test_terms_and_weights_must_match(terms, weights, words):
 
 
 @pytest.mark.parametrize(
-    "quantizer", [IdentityQuantizer(latent_dim=4), FiniteScalarQuantizer(latent_dim=4, levels=[3, 3])]
+    "quantizer",
+    [IdentityQuantizer(latent_dim=4), FiniteScalarQuantizer(latent_dim=4, levels=[3, 3], estimator=StraightThrough())],
 )
 def test_a_loss_that_the_quantizer_lacks_is_an_error_before_the_first_step(quantizer):
     objective = Objective(terms={"commit": QuantizerLoss(name="commitment")}, weights={"commit": 0.1})

@@ -1,9 +1,10 @@
-"""The plain codebook that the quantizers' tests vary."""
+"""The plain codebook and the plain lattice that the quantizers' tests vary."""
 
 from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 
 
 def vector(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
@@ -19,3 +20,8 @@ def vector(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
         "revival": None,
     }
     return VectorQuantizer(**plain | changes)
+
+
+def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
+    """The paper's own finite scalars."""
+    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())

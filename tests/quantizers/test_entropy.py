@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
+from plain import lattice
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from signaltok.quantizers.entropy import LARGEST_BOOK, TILE_PROBABILITIES, CodeEntropy, code_entropies
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 
 LN2 = math.log(2)
 
@@ -50,7 +50,7 @@ def test_both_entropies_and_gradients_are_those_of_the_dense_form(sizes: list[in
 def test_the_entropies_of_finite_scalar_codes_use_distances_not_products() -> None:
     # On a grid whose codes differ in length, z.c alone would favour the corners.
     torch.manual_seed(0)
-    quantizer = FiniteScalarQuantizer(latent_dim=4, levels=[8, 5, 5, 5]).double()
+    quantizer = lattice(4, [8, 5, 5, 5]).double()
     rows = quantizer.inner(torch.randn(3, 4, 5, 6, dtype=torch.float64)).flatten(0, -2)
     values = [(torch.arange(size, dtype=torch.float64) - size // 2) / (size // 2) for size in quantizer.levels]
     (vectors,) = quantizer.code_vectors()

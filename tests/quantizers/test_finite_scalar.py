@@ -2,15 +2,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import lattice
 from vector_quantize_pytorch import FSQ
-
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 
 
 @settings(max_examples=20, deadline=None)
 @given(levels=st.lists(st.integers(3, 9), min_size=1, max_size=5), seed=st.integers(0, 2**31))
 def test_codes_and_vectors_equal_the_library(levels: list[int], seed: int) -> None:
-    ours, theirs = FiniteScalarQuantizer(latent_dim=len(levels), levels=levels).eval(), FSQ(levels=levels)
+    ours, theirs = (
+        lattice(len(levels), levels).eval(),
+        FSQ(levels=levels),
+    )
     z = 3 * torch.randn(2, len(levels), 4, 5, generator=torch.Generator().manual_seed(seed))
     quantized = ours(z)
     expected, indices = theirs(z)
@@ -20,7 +22,10 @@ def test_codes_and_vectors_equal_the_library(levels: list[int], seed: int) -> No
 
 def test_codes_equal_the_library_behind_the_same_projections() -> None:
     torch.manual_seed(0)
-    ours, theirs = FiniteScalarQuantizer(latent_dim=6, levels=[8, 5, 5, 5]).eval(), FSQ(levels=[8, 5, 5, 5], dim=6)
+    ours, theirs = (
+        lattice(6, [8, 5, 5, 5]).eval(),
+        FSQ(levels=[8, 5, 5, 5], dim=6),
+    )
     theirs.project_in.load_state_dict(ours.project_in.state_dict())
     theirs.project_out.load_state_dict(ours.project_out.state_dict())
     z = 3 * torch.randn(2, 6, 8, 8)
@@ -31,7 +36,7 @@ def test_codes_equal_the_library_behind_the_same_projections() -> None:
 
 
 def test_every_code_is_found_again() -> None:
-    quantizer = FiniteScalarQuantizer(latent_dim=3, levels=[4, 5, 3])
+    quantizer = lattice(3, [4, 5, 3])
     codes = torch.arange(60)[None]
     values = quantizer.decode((codes,))
     half = torch.tensor([4, 5, 3]).view(1, 3, 1) // 2
@@ -44,7 +49,7 @@ def test_every_code_is_found_again() -> None:
 
 def test_the_straight_through_gradient_is_one_to_the_bounded_latent() -> None:
     torch.manual_seed(0)
-    quantizer = FiniteScalarQuantizer(latent_dim=4, levels=[8, 5, 5, 5]).train()
+    quantizer = lattice(4, [8, 5, 5, 5]).train()
     z = torch.randn(2, 4, 3, 3, requires_grad=True)
     upstream = torch.randn(2, 4, 3, 3)
     (through,) = torch.autograd.grad(quantizer(z).z_q, z, upstream)
@@ -54,7 +59,7 @@ def test_the_straight_through_gradient_is_one_to_the_bounded_latent() -> None:
 
 def test_training_gives_the_vectors_of_its_codes_and_moves_both_projections() -> None:
     torch.manual_seed(0)
-    quantizer = FiniteScalarQuantizer(latent_dim=6, levels=[5, 5, 5]).train()
+    quantizer = lattice(6, [5, 5, 5]).train()
     quantized = quantizer(torch.randn(2, 6, 7))
     assert torch.equal(quantized.z_q, quantizer.decode(quantized.codes))
     assert quantized.losses == {}
@@ -63,12 +68,12 @@ def test_training_gives_the_vectors_of_its_codes_and_moves_both_projections() ->
 
 
 def test_a_large_book_has_no_table() -> None:
-    assert FiniteScalarQuantizer(latent_dim=6, levels=[16] * 4).code_vectors()[0].decoded.shape == (65536, 6)
-    large = FiniteScalarQuantizer(latent_dim=6, levels=[17] * 4)
+    assert lattice(6, [16] * 4).code_vectors()[0].decoded.shape == (65536, 6)
+    large = lattice(6, [17] * 4)
     assert large.code_vectors() == () and large.codebook_sizes == (17**4,)
 
 
 @pytest.mark.parametrize(("levels", "said"), [([], r"\[\]"), ([8, 2], r"\[8, 2\]"), ([1000] * 4, "1000000000000")])
 def test_impossible_levels_are_refused(levels: list[int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        FiniteScalarQuantizer(latent_dim=4, levels=levels)
+        lattice(4, levels)

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from plain import vector
+from plain import lattice, vector
 
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
@@ -72,7 +71,11 @@ def test_a_number_of_codes_that_no_single_book_has() -> None:
 def test_misuse_is_told() -> None:
     with pytest.raises(ValueError, match="got 0"):
         GroupedQuantizer(latent_dim=8, num_groups=0, member=vector())
-    quantizer = GroupedQuantizer(latent_dim=4, num_groups=2, member=FiniteScalarQuantizer(latent_dim=2, levels=[5, 5]))
+    quantizer = GroupedQuantizer(
+        latent_dim=4,
+        num_groups=2,
+        member=lattice(2, [5, 5]),
+    )
     codes = quantizer.encode(torch.randn(1, 4, 3))
     with pytest.raises(ValueError, match="all 2 levels, not 1"):
         quantizer.decode(codes[:1])

@@ -4,10 +4,9 @@ import copy
 
 import pytest
 import torch
-from plain import vector
+from plain import lattice, vector
 
 from signaltok.quantizers.codebook.update import Gradient
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.hierarchical import HierarchicalQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.token_stack import valid_mask
@@ -85,7 +84,7 @@ def test_losses_are_means_over_the_grids_and_reach_the_latent() -> None:
 
 def test_misuse_is_told() -> None:
     with pytest.raises(ValueError, match="the same losses"):
-        build(top=FiniteScalarQuantizer(latent_dim=3, levels=[3, 3, 3]))
+        build(top=lattice(3, [3, 3, 3]))
     with pytest.raises(ValueError, match="grids of its own"):
         build(top=build(latent_dim=3))
     quantizer = trained().eval()

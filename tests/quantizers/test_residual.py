@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from plain import vector
+from plain import lattice, vector
 from torch.nn import functional as F
 
 from signaltok.data.read_image import read_image
@@ -13,7 +13,6 @@ from signaltok.quantizers import residual
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
 
@@ -269,7 +268,7 @@ def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
 
 def fsq_stack(rescale: float, dropout: float = 0.0) -> ResidualQuantizer:
     return ResidualQuantizer(
-        latent_dim=4, num_codebooks=3, level=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5, 5, 5]), shared=False,
+        latent_dim=4, num_codebooks=3, level=lattice(4, [5, 5, 5, 5]), shared=False,
         rescale=rescale, dropout=dropout,
     )  # fmt: skip
 

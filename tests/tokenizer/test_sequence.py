@@ -36,11 +36,15 @@ TOKENS = 8
 TAIL = {"least": 1, "lengths": "uniform"}
 
 
+def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
+    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
+
+
 def tokenizer(quantizer=None, tail=None) -> Tokenizer:
     torch.manual_seed(0)
     return Tokenizer(
         encoder=QueryEncoder(**SIZES, tokens=TOKENS, tail_drop=None if tail is None else TailDrop(**tail)),
-        quantizer=quantizer or FiniteScalarQuantizer(latent_dim=4, levels=[5, 5, 5, 5]),
+        quantizer=quantizer or lattice(4, [5, 5, 5, 5]),
         decoder=QueryDecoder(**SIZES, tokens=TOKENS),
         value_range=(-1.0, 1.0),
         block=64,
@@ -117,7 +121,7 @@ def test_what_cannot_be_shortened_says_so(picture):
         model.encode(picture, chunk=8)
     grid = Tokenizer(
         encoder=ViTEncoder(**SIZES),
-        quantizer=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5, 5, 5]),
+        quantizer=lattice(4, [5, 5, 5, 5]),
         decoder=ViTDecoder(**SIZES),
         value_range=(-1.0, 1.0),
         block=64,

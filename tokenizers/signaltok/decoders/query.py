@@ -4,11 +4,12 @@ Every patch starts as one learned mask token at its coordinates and becomes pixe
 decoder is deterministic; FlexTok's is a rectified flow over the latents of another autoencoder, which is not here.
 """
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.layers.conv import check_axes, conv, silence
-from signaltok.layers.query import QueryTransformer, check_tokens, learned
+from signaltok.layers.query import QueryTransformer, check_tokens, learned, token_points
 from signaltok.layers.resample import depth_to_space
 from signaltok.layers.transformer import check_width
 from signaltok.parts import Decoder
@@ -48,7 +49,9 @@ class QueryDecoder(Decoder):
         assert count <= self.places.shape[0], f"{count} tokens, but this decoder has {self.places.shape[0]}"
         token_mask = None if lengths is None else valid_mask(lengths, (count,))
         patch_mask = None if grid_lengths is None else valid_mask(grid_lengths, grid)
+        cells = torch.tensor([grid]) if grid_lengths is None else grid_lengths
         tokens = self.embed(silence(z_q, token_mask).transpose(1, 2)) + self.places[:count]
         start = self.mask_token.view(1, -1, *[1] * len(grid)).expand(len(z_q), -1, *grid)
-        patches, _ = self.transformer(start, tokens, patch_mask, token_mask)
+        points = token_points(count, cells.to(z_q.device))
+        patches, _ = self.transformer(start, tokens, points, patch_mask, token_mask)
         return depth_to_space(self.project(patches), self.stride[0])

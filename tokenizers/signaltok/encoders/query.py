@@ -4,15 +4,17 @@ TiTok (Yu et al. 2024, section 3.2): patches and queries go through one Vision T
 become is the latent. A picture's content is no longer tied to places, so fewer tokens than patches can hold it.
 """
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from signaltok.layers.conv import check_axes, conv
-from signaltok.layers.patches import embedded_patches
-from signaltok.layers.query import QueryTransformer, check_tokens, learned
+from signaltok.layers.patches import embedded_patches, patch_embedding
+from signaltok.layers.query import QueryTransformer, check_tokens, learned, token_points
 from signaltok.layers.tail import TailDrop
 from signaltok.layers.transformer import check_width
 from signaltok.parts import Encoder
+from signaltok.types.token_stack import grid_lengths
 
 
 class QueryEncoder(Encoder):
@@ -42,7 +44,7 @@ class QueryEncoder(Encoder):
         check_tokens(tokens)
         self.axes, self.channels, self.latent_dim, self.tokens = axes, channels, latent_dim, tokens
         self.stride = (stride,) * axes
-        self.embed = conv(axes, channels * stride**axes, width, 1)
+        self.embed = patch_embedding(axes, channels * stride**axes, width)
         self.queries = learned(tokens, width)
         self.transformer = QueryTransformer(width=width, depth=depth, heads=heads)
         self.project = conv(1, width, latent_dim, 1)
@@ -59,5 +61,7 @@ class QueryEncoder(Encoder):
     ) -> Float[Tensor, "b d n"]:
         """See Encoder."""
         x, mask = embedded_patches(self.embed, signal, lengths, self.stride)
-        _, tokens = self.transformer(x, self.queries.expand(len(x), -1, -1), mask, None)
+        grid = torch.tensor([x.shape[2:]]) if lengths is None else grid_lengths(lengths, self.stride)
+        points = token_points(len(self.queries), grid.to(x.device))
+        _, tokens = self.transformer(x, self.queries[None], points, mask, None)
         return self.project(tokens.transpose(1, 2))

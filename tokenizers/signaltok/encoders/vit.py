@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from signaltok.layers.conv import check_axes, conv
-from signaltok.layers.patches import embedded_patches
+from signaltok.layers.patches import embedded_patches, patch_embedding
 from signaltok.layers.transformer import GridTransformer, check_width
 from signaltok.parts import Encoder
 
@@ -25,7 +25,7 @@ class ViTEncoder(Encoder):
         check_width(axes, width, heads)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride,) * axes
-        self.embed = conv(axes, channels * stride**axes, width, 1)
+        self.embed = patch_embedding(axes, channels * stride**axes, width)
         self.transformer = GridTransformer(width=width, depth=depth, heads=heads)
         self.project = conv(axes, width, latent_dim, 1)
 

@@ -3,9 +3,21 @@
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from signaltok.layers.conv import silence
+from signaltok.layers.conv import conv, silence
 from signaltok.layers.resample import pad_to_multiple, space_to_depth
 from signaltok.types.token_stack import grid_lengths, valid_mask
+
+PATCH_GAIN = 3.0  # pixels have a root mean square of about a third of their range
+
+
+def patch_embedding(axes: int, values: int, width: int) -> nn.Module:
+    """The pointwise layer that embedded_patches takes: at the start a rotation that gives about length one a channel.
+
+    All directions of a patch are kept alike; with the usual start, coordinates outweigh what the patch shows.
+    """
+    embed = conv(axes, values, width, 1)
+    nn.init.orthogonal_(embed.weight.flatten(1), gain=PATCH_GAIN)  # type: ignore[union-attr,arg-type]
+    return embed
 
 
 def embedded_patches(

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
-from signaltok.quantizers.codebook.estimator import straight_through
+from signaltok.quantizers.codebook.estimator import Estimator
 from signaltok.types.quantized import Quantized
 
 EPSILON = 1e-3  # of the paper's bound: keeps the outermost values reachable
@@ -28,14 +28,15 @@ class FiniteScalarQuantizer(Quantizer):
     """One level of prod(levels) codes.
 
     levels: number of values of each inner channel, the paper's name. Where there are as many as latent channels
-    the latent is rounded as it is; else a linear map leads to the inner channels and another one back.
+    the latent is rounded as it is; else a linear map leads to the inner channels and another one back. estimator: how
+    the gradient passes; the paper's is straight through.
     """
 
     sizes: Tensor
     bases: Tensor
     scale: Tensor
 
-    def __init__(self, *, latent_dim: int, levels: list[int]) -> None:
+    def __init__(self, *, latent_dim: int, levels: list[int], estimator: Estimator) -> None:
         super().__init__()
         if not levels or min(levels) < 3:
             raise ValueError(
@@ -46,7 +47,7 @@ class FiniteScalarQuantizer(Quantizer):
             raise ValueError(
                 f"levels {list(levels)} make {math.prod(levels)} codes, but a code has 32 bits; take fewer or smaller"
             )
-        self.latent_dim = latent_dim
+        self.latent_dim, self.estimator = latent_dim, estimator
         self.levels = tuple(levels)
         projects = len(levels) != latent_dim
         self.project_in = nn.Linear(latent_dim, len(levels)) if projects else nn.Identity()
@@ -82,11 +83,11 @@ class FiniteScalarQuantizer(Quantizer):
         return self.project_out(self._values(level)).movedim(-1, 1)
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Tensor | None) -> Quantized:
-        """Round with the straight-through gradient. There are no losses and no statistics, so no use of the mask."""
+        """Round, with the gradient of the estimator. There are no losses and no statistics, so no use of the mask."""
         del mask
         bounded = self._bound(self.project_in(z.movedim(1, -1)))
         codes = self._codes(self._digits(bounded.detach()))
-        inner_q = straight_through(bounded / self._half, self._values(codes))
+        inner_q = self.estimator(bounded / self._half, self._values(codes), self.progress)
         return Quantized(z_q=self.project_out(inner_q).movedim(-1, 1), codes=(codes,))
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:

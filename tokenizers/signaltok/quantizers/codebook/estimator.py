@@ -1,4 +1,7 @@
-"""How the gradient passes the quantizer. The value is the code vector itself, to the bit; only the backward differs."""
+"""How the gradient passes the quantizer. The value is the code vector itself, to the bit; only the backward differs.
+
+But for LateStart, whose value is at first the latent.
+"""
 
 from abc import ABC, abstractmethod
 
@@ -13,8 +16,8 @@ class Estimator(Part, ABC):
     """(z, q) -> a tensor of value q with some gradient to z; q gets none through it."""
 
     @abstractmethod
-    def __call__(self, z: Float[Tensor, "n d"], q: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Rows of z and their code vectors."""
+    def __call__(self, z: Float[Tensor, "*n d"], q: Float[Tensor, "*n d"], progress: float) -> Float[Tensor, "*n d"]:
+        """Rows of z and their code vectors. progress: share of the run that is done, 0 to 1."""
 
 
 class _Copy(torch.autograd.Function):
@@ -35,7 +38,12 @@ def straight_through(z: Tensor, q: Tensor) -> Tensor:
 class StraightThrough(Estimator):
     """The gradient is copied (Bengio et al. 2013; van den Oord et al. 2017, section 3.2): dL/dz = dL/dz_q."""
 
-    def __call__(self, z: Float[Tensor, "n d"], q: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    def __call__(
+        self,
+        z: Float[Tensor, "*n d"],
+        q: Float[Tensor, "*n d"],
+        progress: float,  # noqa: ARG002
+    ) -> Float[Tensor, "*n d"]:
         """See Estimator."""
         return straight_through(z, q)
 
@@ -66,6 +74,28 @@ class Rotation(Estimator):
     R = I - 2 r r^T + 2 q^ z^T turns z/|z| into q/|q|, r = (z^ + q^)/|z^ + q^|; so dL/dz = (|q|/|z|) R^T dL/dz_q.
     """
 
-    def __call__(self, z: Float[Tensor, "n d"], q: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    def __call__(
+        self,
+        z: Float[Tensor, "*n d"],
+        q: Float[Tensor, "*n d"],
+        progress: float,  # noqa: ARG002
+    ) -> Float[Tensor, "*n d"]:
         """See Estimator."""
         return _Rotate.apply(z, q)  # type: ignore[return-value]
+
+
+class LateStart(Estimator):
+    """Until the share `start` of the run the latent passes as it is, then the estimator `then` takes over.
+
+    The decoder first learns to use the latents, and the codebook to follow them. Where codes that mean nothing yet
+    stand between the two from the first step, the latents may shrink onto a few of them and never spread again.
+    """
+
+    def __init__(self, *, start: float, then: Estimator) -> None:
+        if not 0 < start < 1:
+            raise ValueError(f"start is a share of the run and must lie in (0, 1), got {start}; leave LateStart out")
+        self.start, self.then = start, then
+
+    def __call__(self, z: Float[Tensor, "*n d"], q: Float[Tensor, "*n d"], progress: float) -> Float[Tensor, "*n d"]:
+        """See Estimator; before the start the value is z."""
+        return z if progress < self.start else self.then(z, q, progress)

@@ -109,7 +109,7 @@ class VectorQuantizer(Quantizer):
         # EMA vectors move in place below; what this batch was quantized with is gathered before.
         q = vectors[found]
         losses = {"commitment": mean_square(rows, q.detach()), **self.table.losses(rows, q)}
-        estimated = self.estimator(rows, q.detach())
+        estimated = self.estimator(rows, q.detach(), self.progress)
         with torch.no_grad():
             self._observe(rows.detach(), found)
         if valid is not None:
