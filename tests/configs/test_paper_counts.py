@@ -1,4 +1,4 @@
-"""Parameter counts of the twins against those of public architectures; and that every twin says what is known of its own.
+"""Parameter counts of the twins against those of public architectures, and what each twin says of its own.
 
 Where a published count is not known here, the file says so and the tests beside this one hold grids and codebooks.
 """
