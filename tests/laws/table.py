@@ -103,6 +103,21 @@ def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
+def gumbel(temperature: float = 1.0) -> Quantizer:
+    return GumbelQuantizer(
+        latent_dim=DIM,
+        codebook_size=16,
+        temperature_start=temperature,
+        temperature_end=temperature / 4,
+        annealed_by=0.5,
+    )
+
+
+def warm_gumbel() -> Quantizer:
+    """For a stack: cold levels make of a difference in the last bit a hundred times as much, a step (law 7)."""
+    return gumbel(temperature=16.0)
+
+
 def entropy() -> CodeEntropy:
     return CodeEntropy(temperature=0.3, early_factor=3.0, early_until=0.5)
 
@@ -124,16 +139,21 @@ QUANTIZERS = {
     "vq rotation": Row(vector(estimator=Rotation())),
     "vq cosine": Row(vector(metric="cosine"), normalised),
     "vq gradient cosine": Row(vector(metric="cosine", update=Gradient(decay=0.9)), normalised),
+    "vq gradient cosine revival": Row(
+        vector(
+            metric="cosine",
+            update=Gradient(decay=0.5),
+            initialization=Uniform(),
+            revival=UsageRevival(threshold=0.5, every=1, until=1.0),
+        ),
+        normalised,
+    ),
     "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
     "simvq": Row(vector(update=Projected(decay=0.9), initialization=Gaussian()), itself),
-    "gumbel": Row(
-        lambda: GumbelQuantizer(
-            latent_dim=DIM, codebook_size=16, temperature_start=1.0, temperature_end=0.25, annealed_by=0.5
-        )
-    ),
+    "gumbel": Row(gumbel),
     "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
@@ -157,6 +177,7 @@ QUANTIZERS = {
         residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5]), rescale=4.0, dropout=0.5), itself
     ),
     "rvq of fsq factorised": Row(residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5]), rescale=4.0)),
+    "rvq of gumbel": Row(residual(warm_gumbel, dropout=0.5)),
     "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
     "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
     "grouped gradient cosine": Row(
@@ -189,6 +210,7 @@ QUANTIZERS = {
     ),
     "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
     "multiscale of fsq": Row(multiscale(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5])), itself),
+    "multiscale of gumbel": Row(multiscale(warm_gumbel, scales=[2, 4])),
     "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(
