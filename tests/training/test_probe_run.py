@@ -23,7 +23,8 @@ def test_an_evaluation_probes_every_tap_and_says_how(tiny, tmp_path):
     build_tokenizer(tiny()).save(tmp_path / "tokenizer")
     config = composed(
         f"run.path={tmp_path / 'tokenizer'}", "data=fashion_mnist", f"data.root={tmp_path / 'data'}",
-        "run.report=false", "metrics=image_probe_codes", f"paths.output_dir={tmp_path / 'out'}", f"paths.root_dir={ROOT}", name="eval",
+        "run.report=false", "metrics=image_probe_codes", f"paths.output_dir={tmp_path / 'out'}",
+        f"paths.root_dir={ROOT}", name="eval",
     )  # fmt: skip
     figures = evaluate_run(config, command=["test"], overrides=["data=fashion_mnist"])
     assert all(figures[f"test/probe_{tap}"] > 0.9 for tap in TAPS), figures  # dark or bright: any tap tells
