@@ -32,6 +32,7 @@ from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
+from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
 
@@ -130,6 +131,9 @@ QUANTIZERS = {
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5])),
+    "fsq entropy": Row(
+        lambda: RegularizedFiniteScalarQuantizer(latent_dim=DIM, levels=[8, 5, 5, 5], entropy=entropy()), bounded
+    ),
     "lfq": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
     "lfq projected": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=7, entropy=entropy())),
     "bsq": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
