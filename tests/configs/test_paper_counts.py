@@ -46,7 +46,7 @@ def test_vqgan_has_a_third_of_the_published_encoder() -> None:
     # The published f16 model, built from transformers 5.23 on the meta device: ChameleonVQVAEEncoder of
     # base_channels 128, channel_multiplier 1 1 2 2 4, num_res_blocks 2, attn_resolutions 16, resolution 256,
     # latent_channels 256, double_latent false; JanusVQVAEDecoder of the same. With both 1 x 1 convolutions (256 x 256
-    # + 256) and the codebook: 72 M, as LlamaGen's README says of the same network.
+    # + 256) and the codebook: 72 M, the number given for LlamaGen's VQ-16, the same network.
     encoder, decoder = 29_298_176, 42_449_795
     assert round((encoder + decoder + 2 * (256 * 256 + 256) + 1024 * 256) / 1e6) == 72
     # Ours differ: blocks of 3 x 3 and 1 x 1 (not twice 3 x 3), no norms, no attention, no blocks in the middle.
