@@ -48,3 +48,11 @@ def test_values_outside_the_range_are_reported() -> None:
         check_range(batch(0.0, float("inf")), (-1.0, 1.0))
     with pytest.raises(ValueError, match=r"the signal of b holds NaN; repair or remove it"):
         check_range(batch(0.0, float("nan"), 0.5), (-1.0, 1.0))
+
+
+def test_labels_are_stacked_and_all_items_have_one_or_none_has() -> None:
+    labels = collate([Item("a", torch.ones(1, 2), 3), Item("b", torch.ones(1, 5), 0)]).labels
+    assert labels is not None and labels.dtype == torch.int64 and labels.tolist() == [3, 0]
+    assert collate([Item("a", torch.ones(1, 2))]).labels is None
+    with pytest.raises(ValueError, match="of the items a, b some have a label and some do not"):
+        collate([Item("a", torch.ones(1, 2), 3), Item("b", torch.ones(1, 2))])

@@ -23,7 +23,7 @@ def test_fashion_mnist_is_repeated_to_three_channels(tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (5010, 28, 28), dtype=np.uint8)
     for name, count in (("train", 5010), ("t10k", 7)):
         _idx(raw / f"{name}-images-idx3-ubyte", pictures[:count])
-        _idx(raw / f"{name}-labels-idx1-ubyte", np.zeros(count, dtype=np.uint8))
+        _idx(raw / f"{name}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 10)
     source = fashion_mnist(root=str(tmp_path), download=False)
     assert source.describe()["pictures"] == {"train": 10, "val": 5000, "test": 7}
     assert source.keys("val")[0] == "train/00010" and source.keys("test")[-1] == "test/00006"
@@ -31,7 +31,9 @@ def test_fashion_mnist_is_repeated_to_three_channels(tmp_path: Path) -> None:
     data = ImageData(
         source=source, size=28, augmentation=None, evaluation="tiles", batch_size=4, eval_batch_size=4, num_workers=0
     )
-    assert [batch.signal.shape[0] for batch in data.eval_loader("test", rank=0, world=1)] == [4, 3]
+    batches = list(data.eval_loader("test", rank=0, world=1))
+    assert [batch.signal.shape[0] for batch in batches] == [4, 3]
+    assert [label for batch in batches for label in batch.labels.tolist()] == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_cifar10_keeps_its_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,10 +43,11 @@ def test_cifar10_keeps_its_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder.mkdir()
     pictures = np.random.default_rng(0).integers(0, 256, (1002, 3 * 32 * 32), dtype=np.uint8)
     for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"]:
-        (folder / name).write_bytes(pickle.dumps({"data": pictures, "labels": [0] * len(pictures)}))
+        (folder / name).write_bytes(pickle.dumps({"data": pictures, "labels": [n % 7 for n in range(len(pictures))]}))
     source = cifar10(root=str(tmp_path), download=False)
     assert source.describe()["pictures"] == {"train": 10, "val": 5000, "test": 1002}
     assert np.array_equal(source.pixels("test/00003").numpy(), pictures[3].reshape(3, 32, 32))
+    assert source.label("test/00010") == 3 and source.label("train/01002") == 0
 
 
 @pytest.mark.parametrize("make", [fashion_mnist, cifar10])
@@ -58,7 +61,7 @@ def test_what_was_not_downloaded_says_how(tmp_path: Path, make: object) -> None:
 
 
 def _arrays(train: torch.Tensor, held_out: int = 2) -> PictureArrays:
-    return PictureArrays(name="Small", root="here", train=train, test=train[:1], held_out=held_out)
+    return PictureArrays(name="Small", root="here", train=train, test=train[:1], held_out=held_out, labels=None)
 
 
 def test_arrays_of_the_wrong_kind_are_named() -> None:
@@ -99,6 +102,7 @@ def test_imagenet_tests_on_its_validation_set(tmp_path: Path) -> None:
     assert len(source.keys("train")) == 1104 and not set(source.keys("val")) & set(source.keys("train"))
     key = source.keys("train")[0]
     assert source.pixels(key).shape == (3, 16, 32) == (3, *source.dimensions(key))
+    assert source.label(key) == 0
     data = ImageData(
         source=source, size=16, augmentation=None, evaluation="centre", batch_size=2, eval_batch_size=2, num_workers=0
     )

@@ -32,6 +32,7 @@ from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
+from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
 
@@ -107,6 +108,21 @@ def library(name: str, **options: object) -> Callable[[], Quantizer]:
     return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
 
 
+def gumbel(temperature: float = 1.0) -> Quantizer:
+    return GumbelQuantizer(
+        latent_dim=DIM,
+        codebook_size=16,
+        temperature_start=temperature,
+        temperature_end=temperature / 4,
+        annealed_by=0.5,
+    )
+
+
+def warm_gumbel() -> Quantizer:
+    """For a stack: cold levels make of a difference in the last bit a hundred times as much, a step (law 7)."""
+    return gumbel(temperature=16.0)
+
+
 def entropy() -> CodeEntropy:
     return CodeEntropy(temperature=0.3, early_factor=3.0, early_until=0.5)
 
@@ -119,6 +135,12 @@ QUANTIZERS = {
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: lattice(DIM, [8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: lattice(DIM, [5, 5, 5])),
+    "fsq entropy": Row(
+        lambda: RegularizedFiniteScalarQuantizer(
+            latent_dim=DIM, levels=[8, 5, 5, 5], estimator=StraightThrough(), entropy=entropy()
+        ),
+        bounded,
+    ),
     "lfq": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
     "lfq projected": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=7, entropy=entropy())),
     "bsq": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
@@ -128,16 +150,21 @@ QUANTIZERS = {
     "vq rotation": Row(vector(estimator=Rotation())),
     "vq cosine": Row(vector(metric="cosine"), normalised),
     "vq gradient cosine": Row(vector(metric="cosine", update=Gradient(decay=0.9)), normalised),
+    "vq gradient cosine revival": Row(
+        vector(
+            metric="cosine",
+            update=Gradient(decay=0.5),
+            initialization=Uniform(),
+            revival=UsageRevival(threshold=0.5, every=1, until=1.0),
+        ),
+        normalised,
+    ),
     "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
     "simvq": Row(vector(update=Projected(decay=0.9), initialization=Gaussian()), itself),
-    "gumbel": Row(
-        lambda: GumbelQuantizer(
-            latent_dim=DIM, codebook_size=16, temperature_start=1.0, temperature_end=0.25, annealed_by=0.5
-        )
-    ),
+    "gumbel": Row(gumbel),
     "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
@@ -166,6 +193,7 @@ QUANTIZERS = {
         itself,
     ),
     "rvq of fsq factorised": Row(residual(lambda: lattice(DIM, [5, 5]), rescale=4.0)),
+    "rvq of gumbel": Row(residual(warm_gumbel, dropout=0.5)),
     "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
     "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
     "grouped gradient cosine": Row(
@@ -197,10 +225,8 @@ QUANTIZERS = {
         multiscale(vector(codebook_dim=2, metric="cosine"), scales=[1, 2, 4], upsampling="nearest")
     ),
     "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
-    "multiscale of fsq": Row(
-        multiscale(lambda: lattice(DIM, [5, 5, 5, 5])),
-        itself,
-    ),
+    "multiscale of fsq": Row(multiscale(lambda: lattice(DIM, [5, 5, 5, 5])), itself),
+    "multiscale of gumbel": Row(multiscale(warm_gumbel, scales=[2, 4])),
     "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(

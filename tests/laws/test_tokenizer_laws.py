@@ -1,5 +1,6 @@
 """The laws over every encoder, decoder and quantizer of the table, joined to tokenizers, on a real photograph."""
 
+import copy
 import importlib
 import inspect
 import pkgutil
@@ -201,3 +202,17 @@ def test_the_quantizer_without_codes_names_embed() -> None:
         reconstruction = model(signal)
     assert reconstruction.signal.shape == signal.shape and reconstruction.quantized.codes == ()
     assert torch.equal(model.embed(signal)[0].T, reconstruction.quantized.z_q[0].flatten(1))
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), [pair for pair in pairs() if pair[1] != "logit laplace"])
+def test_the_training_forward_cuts_nothing_so_values_beyond_the_range_learn(encoder: str, decoder: str) -> None:
+    model = copy.deepcopy(tokenizer(encoder, "fsq", decoder)).train()
+    last = model.decoder.last_layer
+    with torch.no_grad():
+        last.bias.fill_(6.0)  # the picture lies in -1 to 1
+    model.zero_grad()
+    signal = crop(32, 32)
+    out = model(signal).signal
+    assert out.min() > 1.5
+    (out - signal).square().mean().backward()
+    assert last.bias.grad.abs().min() > 0

@@ -29,6 +29,16 @@ def test_counts_are_those_of_counting_one_by_one(codes):
     assert counter.counts()[0].dtype == torch.int64
 
 
+def test_a_book_larger_than_a_window_of_tokens_can_be_used_whole():
+    size = 70_000  # a peer's window of the last 65,536 tokens can never read 100 %
+    counter = CodeCounter((size,))
+    for part in torch.arange(size).split(1000):
+        counter.update(stack([part.view(1, 10, 100)], [size], [8], (80, 800)))
+    found = counter.summary(size * 64)
+    assert found["usage"] == 1.0 and found["dead"] == 0.0 and found["tokens"] == size
+    assert found["perplexity"] == pytest.approx(size)
+
+
 def test_padding_is_not_counted():
     lengths = torch.tensor([[16, 16], [9, 8]])
     level = torch.zeros(2, 2, 2, dtype=torch.int64)

@@ -16,6 +16,7 @@ from signaltok.data.image_folder import ImageFolder
 from signaltok.data.order import EvaluationShare
 from signaltok.metrics.distortion import PeakSignalToNoiseRatio, StructuralSimilarity
 from signaltok.metrics.evaluation import evaluate
+from signaltok.metrics.probe import LinearProbe
 from signaltok.types.batch import Batch
 
 PHOTOS = Path(__file__).parents[2] / "data" / "photos"
@@ -26,7 +27,8 @@ def share(items: int, rank: int, world: int) -> list[Batch]:
     """Batches of at most four of the first items."""
     signal = torch.cat([batch.signal for batch in batches()])
     order = EvaluationShare(items=items, batch_size=4, rank=rank, world=world)
-    return [Batch(signal=signal[chosen], keys=tuple(map(str, chosen))) for chosen in order]
+    labels = torch.arange(len(signal)) % 3
+    return [Batch(signal=signal[c], keys=tuple(map(str, c)), labels=labels[c]) for c in order]
 
 
 def photos(rank: int, world: int) -> Iterable[Batch]:
@@ -50,9 +52,11 @@ def figures(rank: int, world: int) -> dict[str, Any]:
         "one batch": share(3, rank, world),
         "photographs": photos(rank, world),
     }
+    probes = {tap: LinearProbe(tap=tap, penalty=1.0) for tap in ("encoder", "z_q", "code_bag")}
+    metrics = {"unequal shares": METRICS | probes}
     found: dict[str, Any] = {}
     for name, split in splits.items():
-        evaluation = evaluate(tokenizer(), split, metrics=METRICS)
+        evaluation = evaluate(tokenizer(), split, metrics=metrics.get(name, METRICS))
         found[name] = {
             "values": evaluation.values,
             "counts": [level.tolist() for level in evaluation.counts],

@@ -1,5 +1,6 @@
 """The rules of the repository that a machine can hold."""
 
+import ast
 import os
 import re
 import subprocess
@@ -90,3 +91,21 @@ def test_constraints_pin_every_dependency_and_name_no_host():
     project = (ROOT / "pyproject.toml").read_text()
     named = {match.lower() for match in re.findall(r'^\s*"([A-Za-z0-9_-]+)[><=!]', project, re.MULTILINE)}
     assert named - pinned <= {"pesq"}, "pesq compiles from source and stays out of the tested set"
+
+
+def test_every_option_that_a_class_keeps_is_read_somewhere():
+    """A dead option (kept by the constructor and read nowhere) is a promise that is not kept."""
+    read, kept = set(), set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                read.add(node.attr)
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                stored = (part for part in ast.walk(node) if isinstance(part, ast.Attribute))
+                kept |= {(path.name, part.attr) for part in stored if isinstance(part.ctx, ast.Store)}
+    unread = {(file, name) for file, name in kept if name not in read}
+    outside = {
+        ("module.py", "automatic_optimization"),
+        ("vector.py", "codebook_dim"),
+    }  # Lightning; whoever looks at a book
+    assert unread == outside, f"read nowhere: {unread - outside}"

@@ -77,3 +77,15 @@ def test_a_large_book_has_no_table() -> None:
 def test_impossible_levels_are_refused(levels: list[int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         lattice(4, levels)
+
+
+def test_codes_beyond_the_integers_of_bfloat16_are_found_from_half_precision() -> None:
+    quantizer = lattice(6, [8, 8, 8, 5, 5, 5]).eval()
+    latent = torch.randn(1, 6, 64, 64, generator=torch.Generator().manual_seed(0)) * 3
+    for dtype in (torch.bfloat16, torch.float16):
+        low = latent.to(dtype)
+        with torch.autocast("cpu", dtype):
+            (codes,) = quantizer(low).codes
+        # Indices summed in bfloat16 would be right to 256 alone, and half of all codes would be lost.
+        assert torch.equal(codes, quantizer.encode(low.float())[0])
+        assert codes.unique().numel() > 2000 and (codes % 2 == 1).any() and int(codes.max()) > 60_000

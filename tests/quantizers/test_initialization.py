@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform, sample
 from signaltok.quantizers.codebook.revival import UsageRevival
-from signaltok.quantizers.codebook.search import nearest
+from signaltok.quantizers.codebook.search import TILE_SCORES, nearest
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -52,6 +53,22 @@ def test_more_iterations_of_k_means_never_fit_worse() -> None:
 def test_k_means_keeps_finite_centres_with_more_codes_than_rows() -> None:
     vectors = KMeans(iterations=3)(torch.randn(5, 2), 16, generator())
     assert vectors.shape == (16, 2) and vectors.isfinite().all()
+
+
+def test_k_means_holds_no_matrix_of_rows_by_codes_by_dimensions() -> None:
+    class Largest(TorchDispatchMode):
+        elements = 0
+
+        def __torch_dispatch__(self, function, types, arguments=(), named=None):
+            result = function(*arguments, **(named or {}))
+            if isinstance(result, torch.Tensor):
+                self.elements = max(self.elements, result.numel())
+            return result
+
+    rows = torch.randn(8192, 16, generator=generator())
+    with Largest() as seen:
+        KMeans(iterations=1)(rows, 2048, generator())
+    assert seen.elements <= TILE_SCORES < 8192 * 2048 < 8192 * 2048 * 16
 
 
 def test_uniform_stays_within_one_over_the_size() -> None:

@@ -13,6 +13,7 @@ from signaltok.quantizers import residual
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.gumbel import GumbelQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
 
@@ -317,3 +318,13 @@ def test_arguments_out_of_range_are_refused_with_their_values() -> None:
         build(dropout=1.5)
     with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
         ResidualQuantizer(latent_dim=4, num_codebooks=2, level=level(), shared=False, rescale=0.5, dropout=0.0)
+
+
+def test_logits_of_gumbel_levels_learn_through_z_q() -> None:
+    quantizer = build(
+        GumbelQuantizer(latent_dim=4, codebook_size=16, temperature_start=1.0, temperature_end=0.5, annealed_by=1.0)
+    )
+    z = torch.randn(2, 4, 3, 3, requires_grad=True)
+    quantizer(z).z_q.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in quantizer.parameters())
+    assert z.grad is not None and z.grad.abs().sum() > 0

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from plain import vector
 from torch.nn import functional as F
 from vector_quantize_pytorch import VectorQuantize
 
+from signaltok.quantizers.codebook.initialization import Uniform
+from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.distributed import seeded
 
@@ -106,3 +109,21 @@ def test_draws_depend_on_seed_and_step_alone() -> None:
 
     assert draws(1, 2) == draws(1, 2)
     assert len({tuple(draws(seed, step)) for seed in (1, 2) for step in (1, 2)}) == 4
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_codes_that_start_again_before_the_backward_pass_leave_its_gradient_as_it_was(metric: str) -> None:
+    revival = UsageRevival(threshold=0.9, every=1, until=1.0)
+    one, other = (
+        vector(4, 16, metric=metric, update=Gradient(decay=0.0), initialization=Uniform(), revival=revives).train()
+        for revives in (revival, None)
+    )
+    z = torch.randn(2, 4, 4, 4)
+    one(z)  # begins
+    other.load_state_dict(one.state_dict())
+    before = one.table.weight.detach().clone()
+    for quantizer in (one, other):
+        losses = quantizer(z).losses
+        (losses["codebook"] + losses["commitment"]).backward()
+    assert not torch.equal(one.table.weight, before) and torch.equal(other.table.weight, before)
+    assert torch.equal(one.table.weight.grad, other.table.weight.grad)

@@ -72,6 +72,17 @@ def test_a_figure_that_is_not_finite_comes_last(tmp_path):
     assert estimate_text("test/psnr", found.settings[1].estimate("test/psnr")) == "nan ± –"
 
 
+def test_null_means_what_it_means_not_to_be_there(tmp_path):
+    write_run(tmp_path / "a", psnr=1.0)
+    write_run(tmp_path / "b", psnr=2.0, changes={"adversary": None, "quantizer.revival": None, "seed": 1})
+    (alone,) = compared(tmp_path / "a", tmp_path / "b").settings
+    assert len(alone.runs) == 2
+    write_run(tmp_path / "c", psnr=3.0, changes={"quantizer.revival": {"every": 10}})
+    found = compared(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert found.columns == (("quantizer.revival.every",),)
+    assert [one.cells for one in found.settings] == [("10",), ("",)]
+
+
 def test_columns_are_exactly_the_keys_that_differ(tmp_path):
     write_run(tmp_path / "a", psnr=1.0, changes={"encoder.latent_dim": 4, "decoder.latent_dim": 4})
     changes = {"encoder.latent_dim": 8, "decoder.latent_dim": 8, "quantizer.extra": {"_target_": "a.B"}}

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,12 @@ from torch.distributed import TCPStore
 
 from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.layers.transformer import TransformerBlock
+from signaltok.training import launch
 from signaltok.training.config.build import build
-from signaltok.training.launch import started
+from signaltok.training.launch import free_name, new_folder
 
 
-def test_processes_of_torchrun_agree_on_a_folder(monkeypatch):
+def test_processes_of_torchrun_agree_on_a_folder(monkeypatch, tmp_path):
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     environment = {
         "TORCHELASTIC_RUN_ID": "a", "WORLD_SIZE": "2", "TORCHELASTIC_USE_AGENT_STORE": "True",
@@ -30,21 +33,35 @@ def test_processes_of_torchrun_agree_on_a_folder(monkeypatch):
     }  # fmt: skip
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    first = started()
+    first = new_folder(tmp_path)
     time.sleep(1.1)  # names have seconds
     monkeypatch.setenv("RANK", "1")
-    assert started() == first
+    assert new_folder(tmp_path) == first and list(tmp_path.iterdir()) == [first]
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "False")
     with pytest.raises(ValueError, match=r"give hydra\.run\.dir=FOLDER"):
-        started()
+        new_folder(tmp_path)
 
 
-def test_processes_of_a_cluster_s_job_share_its_folder(monkeypatch):
+def test_processes_of_a_cluster_s_job_share_its_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     monkeypatch.setenv("SLURM_NTASKS", "1")
-    assert started() != "slurm-77"
+    assert new_folder(tmp_path).name != "slurm-77"
     monkeypatch.setenv("SLURM_NTASKS", "4")
-    assert started() == "slurm-77"
+    assert new_folder(tmp_path) == tmp_path / "slurm-77"
+
+
+def test_runs_that_start_in_the_same_second_have_folders_of_their_own(monkeypatch, tmp_path):
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz=None):  # noqa: ARG003
+            return cls(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr(launch, "datetime", Still)
+    runs = tmp_path / "train" / "runs"
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: new_folder(runs).name, range(8)))
+    assert sorted(found) == ["2026-01-02_03-04-05", *(f"2026-01-02_03-04-05-{n}" for n in range(2, 9))]
+    assert free_name(runs) == "2026-01-02_03-04-05-9" and len(list(runs.iterdir())) == 8
 
 
 def test_sharded_training_wraps_transformer_blocks():

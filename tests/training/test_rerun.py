@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from signaltok.cli.main import main
+from signaltok.data.image_folder import ImageFolder
 from signaltok.training.rerun import provenance_differences, repeated_settings, rerun, same
 from signaltok.training.run import run
 
@@ -45,6 +46,14 @@ def test_a_run_is_repeated_to_every_digit_and_a_difference_is_named(old, tmp_pat
     assert "different  test/psnr\n" in out and "-0.5" in out
     assert "warning: commit was 0123, is " in err and "warning: version of torch was 0.1, is " in err
     assert "differs    machine's cores was 999, is " in out and "cores" not in err
+
+
+def test_the_pictures_are_hashed_once(old, tmp_path, monkeypatch):
+    hashed = []
+    original = ImageFolder.fingerprint
+    monkeypatch.setattr(ImageFolder, "fingerprint", lambda source: hashed.append(1) or original(source))
+    rerun(old, out=tmp_path / "new", other_data=False, command=["test"], warn=lambda _: None)
+    assert hashed == [1]
 
 
 def test_other_data_are_an_error_unless_wanted(old, tmp_path, capsys):

@@ -35,6 +35,7 @@ QUANTIZERS = {
     "multiscale": ("quantizer.level.codebook_size=16", "quantizer.level.latent_dim=4"),
     "hierarchical": ("quantizer.top.codebook_size=16", "quantizer.top.latent_dim=4", "quantizer.width=8"),
     "fsq": ("quantizer.levels=[3,3]",),
+    "fsq_entropy": ("quantizer.levels=[3,3]",),
     "lfq": ("quantizer.bits=4",),
     "bsq": ("quantizer.bits=4",),
     "gumbel": ("quantizer.codebook_size=16",),

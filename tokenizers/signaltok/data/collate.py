@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from signaltok.types.batch import Batch
 
 
 class Item(NamedTuple):
-    """One signal and its name."""
+    """One signal, its name, and its class where the data set has one."""
 
     key: str
     signal: Float[Tensor, "c *s"]
+    label: int | None = None
 
 
 def collate(items: Sequence[Item]) -> Batch:
@@ -23,6 +24,7 @@ def collate(items: Sequence[Item]) -> Batch:
         raise ValueError("a batch needs at least one item, got none")
     signals = [item.signal for item in items]
     keys = tuple(item.key for item in items)
+    labels = _labels(items)
     channels = {signal.shape[0] for signal in signals}
     ranks = {signal.dim() for signal in signals}
     if len(channels) > 1 or len(ranks) > 1:
@@ -31,11 +33,18 @@ def collate(items: Sequence[Item]) -> Batch:
     extents = torch.tensor([signal.shape[1:] for signal in signals], dtype=torch.int64)
     longest = extents.amax(0)
     if (extents == longest).all():
-        return Batch(signal=torch.stack(signals), keys=keys)
+        return Batch(signal=torch.stack(signals), keys=keys, labels=labels)
     padded = signals[0].new_zeros(len(signals), signals[0].shape[0], *longest.tolist())
     for row, signal in zip(padded, signals, strict=True):
         row[(slice(None), *(slice(0, extent) for extent in signal.shape[1:]))] = signal
-    return Batch(signal=padded, keys=keys, lengths=extents)
+    return Batch(signal=padded, keys=keys, lengths=extents, labels=labels)
+
+
+def _labels(items: Sequence[Item]) -> Int64[Tensor, " b"] | None:
+    found = [item.label for item in items if item.label is not None]
+    if found and len(found) < len(items):
+        raise ValueError(f"of the items {', '.join(item.key for item in items)} some have a label and some do not")
+    return torch.tensor(found, dtype=torch.int64) if found else None
 
 
 def check_range(batch: Batch, value_range: tuple[float, float]) -> None:

@@ -57,7 +57,7 @@ class RandomCrops:
             top = int(torch.randint(pixels.shape[1] - self.size + 1, ()))
             left = int(torch.randint(pixels.shape[2] - self.size + 1, ()))
             crop = self._augmented(_cut(pixels, top, left, self.size))
-        return Item(key=f"{key}#y={top},x={left}", signal=to_signal(crop))
+        return Item(key=f"{key}#y={top},x={left}", signal=to_signal(crop), label=self.source.label(key))
 
     def _augmented(self, crop: Tensor) -> Tensor:
         if self.augmentation is None:
@@ -106,7 +106,8 @@ class Tiles:
         pixels = self.source.pixels(key)
         row, column = divmod(tile, pixels.shape[2] // self.size)
         top, left = row * self.size, column * self.size
-        return Item(key=f"{key}#y={top},x={left}", signal=to_signal(_cut(pixels, top, left, self.size)))
+        signal = to_signal(_cut(pixels, top, left, self.size))
+        return Item(key=f"{key}#y={top},x={left}", signal=signal, label=self.source.label(key))
 
 
 class CentreCrops:
@@ -124,4 +125,5 @@ class CentreCrops:
         key = self.pictures[number]
         pixels = self.source.pixels(key)
         top, left = (pixels.shape[1] - self.size) // 2, (pixels.shape[2] - self.size) // 2
-        return Item(key=f"{key}#y={top},x={left}", signal=to_signal(_cut(pixels, top, left, self.size)))
+        signal = to_signal(_cut(pixels, top, left, self.size))
+        return Item(key=f"{key}#y={top},x={left}", signal=signal, label=self.source.label(key))

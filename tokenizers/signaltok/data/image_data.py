@@ -56,6 +56,7 @@ class ImageData:
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
+        self._fingerprint: str | None = None
 
     def train_set(self, seed: int) -> RandomCrops:
         """The endless, numbered training samples of a seed."""
@@ -83,8 +84,13 @@ class ImageData:
         return self._loader(crops, batch_sampler=share)
 
     def fingerprint(self) -> str:
-        """A hash over the pictures, their names and the rule of the split; the word before the colon says over what."""
-        return self.source.fingerprint()
+        """A hash over the pictures, their names and the rule of the split; the word before the colon says over what.
+
+        Of what was there when it was first asked for: all pictures are read once.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = self.source.fingerprint()
+        return self._fingerprint
 
     def describe(self) -> dict[str, Any]:
         """Plain data for the record of a run: the source, the split, and how pictures are cut and counted."""

@@ -26,6 +26,10 @@ class PictureSource(ABC):
     def dimensions(self, key: str) -> tuple[int, int]:
         """Both sides of the picture, without decoding it; a camera's orientation may still swap them."""
 
+    def label(self, key: str) -> int | None:  # noqa: ARG002
+        """The class of the picture, 0 or more; None where the pictures have none."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """A hash that changes when a picture, a name or the rule of the split does."""

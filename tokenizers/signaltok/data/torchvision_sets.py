@@ -5,7 +5,7 @@ train are val. ImageNet (Russakovsky et al. 2015): its validation set of 50,000 
 tokenizers use it; val is a 256th of train, by the MD5 of the key.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,21 @@ _IMAGENET_VAL_BUCKETS = 256
 
 
 class PictureArrays(PictureSource):
-    """Small pictures of one size, all in memory: uint8 [n, 3, h, w] for train (its end is val) and for test."""
+    """Small pictures of one size, all in memory: uint8 [n, 3, h, w] for train (its end is val) and for test.
 
-    def __init__(self, *, name: str, root: str, train: Tensor, test: Tensor, held_out: int) -> None:
+    labels: the classes of train and of test; None where there are none.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        root: str,
+        train: Tensor,
+        test: Tensor,
+        held_out: int,
+        labels: tuple[Sequence[int], Sequence[int]] | None,
+    ) -> None:
         for which, pictures in (("train", train), ("test", test)):
             if pictures.dtype != torch.uint8 or pictures.dim() != 4 or pictures.shape[1] != 3:
                 raise ValueError(
@@ -39,6 +51,7 @@ class PictureArrays(PictureSource):
         self.name = name
         self.root = root
         self._pictures = {"train": train, "test": test}
+        self._labels = None if labels is None else {"train": labels[0], "test": labels[1]}
         border = len(train) - held_out
         self._held_out = held_out
         self._keys: dict[Split, tuple[str, ...]] = {
@@ -60,6 +73,11 @@ class PictureArrays(PictureSource):
         """Both sides."""
         height, width = self.pixels(key).shape[1:]
         return height, width
+
+    def label(self, key: str) -> int | None:
+        """See PictureSource."""
+        which, number = key.split("/")
+        return None if self._labels is None else int(self._labels[which][int(number)])
 
     def check_size(self, keys: Iterable[str], size: int) -> None:
         """ValueError where the pictures, all of one size, are too small for crops of size x size."""
@@ -92,7 +110,8 @@ def fashion_mnist(*, root: str, download: bool) -> PictureArrays:
         for train in (True, False)
     ]
     train, test = (part.data[:, None].repeat(1, 3, 1, 1) for part in sets)
-    return PictureArrays(name="Fashion-MNIST", root=root, train=train, test=test, held_out=HELD_OUT)
+    labels = (sets[0].targets.tolist(), sets[1].targets.tolist())
+    return PictureArrays(name="Fashion-MNIST", root=root, train=train, test=test, held_out=HELD_OUT, labels=labels)
 
 
 def cifar10(*, root: str, download: bool) -> PictureArrays:
@@ -104,7 +123,8 @@ def cifar10(*, root: str, download: bool) -> PictureArrays:
         for train in (True, False)
     ]
     train, test = (torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in sets)
-    return PictureArrays(name="CIFAR-10", root=root, train=train, test=test, held_out=HELD_OUT)
+    labels = (sets[0].targets, sets[1].targets)
+    return PictureArrays(name="CIFAR-10", root=root, train=train, test=test, held_out=HELD_OUT, labels=labels)
 
 
 def _found(open_set: Callable[[], Any], name: str, root: str) -> Any:
@@ -128,6 +148,7 @@ class ImageNet(PictureSource):
         self.root = Path(root)
         self.resize = resize
         found: dict[str, list[str]] = {}
+        self._labels: dict[str, int] = {}
         for part in ("train", "val"):
             try:
                 samples = datasets.ImageNet(root, split=part).samples
@@ -138,7 +159,9 @@ class ImageNet(PictureSource):
                     "which needs scipy), or meta.bin with the folders train and val that came of it. There is no "
                     "download by program; point data.root at the folder"
                 ) from error
-            found[part] = sorted(Path(path).relative_to(self.root).as_posix() for path, _ in samples)
+            named = {Path(path).relative_to(self.root).as_posix(): label for path, label in samples}
+            found[part] = sorted(named)
+            self._labels |= named
         held_out = {key for key in found["train"] if bucket_of(key, _IMAGENET_VAL_BUCKETS) == 0}
         self._keys: dict[Split, tuple[str, ...]] = {
             "train": tuple(key for key in found["train"] if key not in held_out),
@@ -159,6 +182,10 @@ class ImageNet(PictureSource):
     def dimensions(self, key: str) -> tuple[int, int]:
         """Both sides after scaling."""
         return resized(*read_size(self.root / key), self.resize)
+
+    def label(self, key: str) -> int:
+        """Its class, in the order of torchvision's list."""
+        return self._labels[key]
 
     def check_size(self, keys: Iterable[str], size: int) -> None:  # noqa: ARG002
         """ValueError where crops of size x size do not fit the scaled pictures; no file is opened."""

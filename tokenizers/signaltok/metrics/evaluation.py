@@ -11,6 +11,7 @@ from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.feature_sets import FeatureSets
+from signaltok.metrics.probe import LinearProbe, ProbeSets
 from signaltok.metrics.selection import SpreadSelection
 from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
@@ -47,13 +48,14 @@ def evaluate(
     tokenizer: Tokenizer,
     batches: Iterable[Batch],
     *,
-    metrics: Mapping[str, Metric | SetMetric],
+    metrics: Mapping[str, Metric | SetMetric | LinearProbe],
     on_batch: Callable[[int], None] | None = None,
     tokens: int | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
-    A Metric is the mean over items, a SetMetric a number about all of them; codes are counted over the whole split.
+    A Metric is the mean over items, a SetMetric or a LinearProbe a number about all of them; codes are counted over the
+    whole split.
     Where a process group exists, every process must call this with its own part of the split, which may be empty, and
     all get the same values; pictures are a process's own.
     on_batch is told the number of items after each batch. tokens: reconstruct from so many of the tokens of a sequence,
@@ -69,7 +71,7 @@ def evaluate(
             for batch in batches:
                 signal = batch.signal.to(tokenizer.device)
                 lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
-                tally.add(signal, lengths, batch.keys, tokenizer(signal, lengths, tokens))
+                tally.add(batch, signal, lengths, tokenizer(signal, lengths, tokens))
                 if on_batch is not None:
                     on_batch(len(signal))
     finally:
@@ -80,10 +82,13 @@ def evaluate(
 class _Tally:
     """What is added up over the batches of one evaluation."""
 
-    def __init__(self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric], tokens: int | None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric | LinearProbe], tokens: int | None
+    ) -> None:
         self.tokenizer, self.tokens = tokenizer, tokens
         self.metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
         self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
+        self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
         self.value_range = tokenizer.value_range
         self.strides, self.shares = tokenizer.strides, tokenizer.shares
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes)
@@ -91,7 +96,7 @@ class _Tally:
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
         self.pictures = SpreadSelection(PICTURES)
 
-    def add(self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], result: Reconstruction) -> None:
+    def add(self, batch: Batch, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> None:
         low, high = self.value_range
         decoded = result.signal.clamp(low, high)
         for number, metric in enumerate(self.metrics.values()):
@@ -99,12 +104,15 @@ class _Tally:
         self.sets.add(signal, decoded, lengths, self._pixels)
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
         self.extent += torch.tensor([len(signal), positions])
+        stack = None
         if self.strides:
             codes = result.quantized.codes
-            self.codes.update(self.tokenizer.stack(codes, tuple(signal.shape[2:]), lengths, self.tokens))
+            stack = self.tokenizer.stack(codes, tuple(signal.shape[2:]), lengths, self.tokens)
+            self.codes.update(stack)
+        self.probes.add(batch.labels, batch.keys, self.tokenizer.quantizer, result, stack)
         if signal.ndim == 4:
             first = result.quantized.codes[0] if self.strides else None
-            for item, key in enumerate(keys):
+            for item, key in enumerate(batch.keys):
                 if self.pictures.wants():
                     codes = None if first is None else first[item].cpu()
                     pair = (self._pixels(values[item]).cpu() for values in (signal, decoded))
@@ -117,8 +125,9 @@ class _Tally:
         if items == 0:
             raise ValueError("there is nothing to evaluate: the split gave no batch")
         means = (sum_over_group(self.totals) / items).tolist()
-        values = dict(zip(self.metrics, means, strict=True)) | self.sets.values()
-        protocols = self.sets.protocols(items)
+        probed, how = self.probes.results()
+        values = dict(zip(self.metrics, means, strict=True)) | self.sets.values() | probed
+        protocols = self.sets.protocols(items) | how
         if not self.strides:
             return Evaluation(values=values, counts=(), pictures=self._pictures(), protocols=protocols)
         about_codes = self.codes.summary(positions)

@@ -66,6 +66,11 @@ class GumbelQuantizer(Quantizer):
         return (self.codebook_size,)
 
     @property
+    def factorised(self) -> bool:
+        """See Quantizer: the logits learn through z_q alone, so a composition must let its gradient pass."""
+        return True
+
+    @property
     def temperature(self) -> float:
         """tau at the present progress."""
         share = min(1.0, self.progress / self.annealed_by)

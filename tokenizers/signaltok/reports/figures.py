@@ -44,6 +44,12 @@ _FIGURES = {
     "kid_effnet": Figure("KID-effnet", "", "kernel distance of EfficientNet features; not KID", _decimals(5), "less"),
     "fid": Figure("FID", "", "Fréchet distance of Inception features", _decimals(2), "less"),
     "kid": Figure("KID", "", "kernel distance of Inception features", _decimals(5), "less"),
+    "probe_encoder": Figure("probe, encoder", "%", "linear probe before quantization", _decimals(1, 100), "more"),
+    "probe_z_q": Figure("probe, z_q", "%", "linear probe of what the decoder is given", _decimals(1, 100), "more"),
+    "probe_code_embedding": Figure(
+        "probe, code embedding", "%", "linear probe of the vectors of the codes", _decimals(1, 100), "more"
+    ),
+    "probe_code_bag": Figure("probe, code bag", "%", "linear probe of the shares of codes", _decimals(1, 100), "more"),
     "bits_per_pixel": Figure(
         "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),

@@ -31,8 +31,12 @@ TRAINING_DATA = ("root", "augmentation", "batch_size", "eval_batch_size", "num_w
 
 
 def setting(config: dict[str, Any]) -> dict[str, Any]:
-    """Dotted key -> value (plain, or a list) of all but seed and places; paths within values are cut off."""
-    return {key: value for key, value in identity(config).items() if key not in (SEED, ROOT)}
+    """Dotted key -> value (plain, or a list) of all but seed and places; paths within values are cut off.
+
+    A key that is null is left out: it means what it means not to be there.
+    """
+    known = identity(config)
+    return {key: value for key, value in known.items() if key not in (SEED, ROOT) and value is not None}
 
 
 def identity(config: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from signaltok.files import atomic_file
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.evaluation import Evaluation, evaluate
+from signaltok.metrics.probe import LinearProbe
 from signaltok.reports.figures import RUN, columns, summary_table
 from signaltok.reports.page import write_report
 from signaltok.reports.samples import save_samples
@@ -24,7 +25,7 @@ def conclude(
     data: RunData,
     *,
     folder: Path,
-    metrics: dict[str, Metric | SetMetric],
+    metrics: dict[str, Metric | SetMetric | LinearProbe],
     splits: tuple[str, ...],
     figures: dict[str, float],
     report: bool,

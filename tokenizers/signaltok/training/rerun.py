@@ -15,6 +15,7 @@ from signaltok.training.config.build import build
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import stored
 from signaltok.training.config.schema import TrainConfig
+from signaltok.training.launch import free_name
 from signaltok.training.provenance import collect
 from signaltok.training.run import run, settings_at
 
@@ -73,7 +74,7 @@ def rerun(
     for difference in provenance_differences(recorded, now, machine=False):
         warn(difference)
     overrides = [str(entry) for entry in recorded.get("overrides") or []]
-    run(settings, command=command, overrides=overrides, repeats=str(old))
+    run(settings, command=command, overrides=overrides, repeats=str(old), data=data)
     made, figures = _read(new)
     names = dict.fromkeys(name for name in (*summary, *figures) if name.startswith(COMPARED))
     return Repetition(
@@ -103,7 +104,7 @@ def _place_for(old: Path) -> Path:
     """Where a run of that kind, started now, would lie."""
     settings = stored(old)
     runs = Path(str(settings["paths"]["log_dir"]), str(settings["task_name"]), "runs")
-    return runs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return runs / free_name(runs)
 
 
 def provenance_differences(old: dict[str, Any], new: dict[str, Any], *, machine: bool) -> list[str]:

@@ -55,14 +55,22 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
 
 
 def run(
-    settings: dict[str, Any], *, command: list[str], overrides: list[str], repeats: str | None = None
+    settings: dict[str, Any],
+    *,
+    command: list[str],
+    overrides: list[str],
+    repeats: str | None = None,
+    data: ImageData | None = None,
 ) -> dict[str, float]:
-    """Everything after the checks; the figures of the summary. repeats: the folder of the run that this one repeats."""
+    """Everything after the checks; the figures of the summary.
+
+    repeats: the folder of the run that this one repeats. data: those of the settings, where they are built already.
+    """
     started = time.perf_counter()
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its advice; importing it sets INFO
     folder = Path(settings["paths"]["output_dir"])
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
-    data = build(settings["data"])
+    data = build(settings["data"]) if data is None else data
     if not isinstance(data, ImageData):
         raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
     tokenizer = build_tokenizer(settings)

@@ -29,7 +29,9 @@ def open_new(
     changes: what the code differs in from its commit. Raises ValueError where another run lies there already.
     """
     if (folder / CONFIG).exists():
-        raise ValueError(f"{folder} holds a run already; go on with it by run.resume={folder}, or wait a second")
+        raise ValueError(
+            f"{folder} holds a run already; go on with it by run.resume={folder}, or give another hydra.run.dir"
+        )
     write_text(folder / OVERRIDES, OmegaConf.to_yaml(OmegaConf.create(overrides)))
     write_text(folder / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
     if changes is not None:

@@ -117,7 +117,8 @@ class _GradientTable(Table):
 
     @property
     def vectors(self) -> Tensor:  # type: ignore[override]
-        return F.normalize(self.weight, dim=1) if self.spherical else self.weight
+        # Of a copy: revived codes are written into the weight before the backward pass, which needs the old ones.
+        return F.normalize(self.weight.clone(), dim=1) if self.spherical else self.weight
 
     def start(self, vectors: Tensor) -> None:
         with torch.no_grad():

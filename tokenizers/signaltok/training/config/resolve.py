@@ -7,15 +7,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from signaltok.training.config import schema
-from signaltok.training.launch import started
+from signaltok.training.launch import new_folder
 from signaltok.training.run_folder import CONFIG
 
 
 def prepare() -> None:
     """Make schemas and resolvers known; called before Hydra composes."""
     schema.register()
-    OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
-    OmegaConf.register_new_resolver("started", started, replace=True, use_cache=True)
+    # Cached: a new folder is made when its name is asked for first.
+    OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True, use_cache=True)
 
 
 def moved(value: Any, old: str, new: str) -> Any:
@@ -29,9 +29,9 @@ def moved(value: Any, old: str, new: str) -> Any:
     return value
 
 
-def _run_dir(resume: str | None, fresh: str) -> str:
-    """The folder of a run: a resumed run goes on in its own."""
-    return fresh if resume is None else resume
+def _run_dir(resume: str | None, runs: str) -> str:
+    """The folder of a run: a resumed run goes on in its own, a new one gets a new one in `runs`."""
+    return str(new_folder(Path(runs))) if resume is None else resume
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
