@@ -38,7 +38,9 @@ def train(rank: int, world: int) -> dict[str, Tensor]:
         original = share(step, rank, world)
         signal = decoder(original)
         objective = part_of_group_mean((signal - original).square().mean(), original.numel())
-        value, gradient = part.of_generator(signal, None)
+        value = part.of_generator(original, signal, None)["generator"]
+        (gradient,) = torch.autograd.grad(value, signal, retain_graph=True)
+        value = value.detach()
         weight = part.weight.weight(objective=objective, signal=signal, gradient=gradient, layer=decoder.weight)
         for optimizer in optimizers:
             optimizer.zero_grad()
