@@ -16,6 +16,7 @@ from signaltok.adversaries.adversary import Adversary
 from signaltok.artifact.describe import describe
 from signaltok.data.collate import check_range
 from signaltok.metrics.evaluation import Evaluation, evaluate
+from signaltok.objectives.balancer import Balancer
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
@@ -42,6 +43,7 @@ class TokenizerModule(pl.LightningModule):
         tokenizer: Tokenizer,
         objective: Objective,
         adversary: Adversary | None,
+        balance: Balancer | None,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
         max_steps: int,
@@ -55,6 +57,7 @@ class TokenizerModule(pl.LightningModule):
         self.tokenizer = tokenizer
         self.objective = objective
         self.adversary = adversary
+        self.balance = balance
         self.optimization = optimization
         self.validation_metrics = metrics
         self.max_steps = max_steps
@@ -67,6 +70,8 @@ class TokenizerModule(pl.LightningModule):
         self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
         self._adversarial_step: AdversarialStep | None = None
+        if balance is not None:
+            balance.watch({**objective.weights, **({} if adversary is None else adversary.shares())})
         if adversary is not None:
             adversary.check(axes=tokenizer.encoder.axes, channels=tokenizer.encoder.channels)
             self.automatic_optimization = False
@@ -108,18 +113,31 @@ class TokenizerModule(pl.LightningModule):
         if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
         reconstruction = self.reconstruct(batch)
-        total, raw = self.objective(batch, reconstruction)
+        raw = self.objective.values(batch, reconstruction)
+        total = self.objective.total(raw)
         if not torch.isfinite(total):
             check_finite(self.batches_seen, batch, reconstruction, raw)
-        logged = {"loss": total.detach()}
+        logged, absent = {"loss": total.detach()}, frozenset[str]()
         if self._adversarial_step is not None:
             share = self.steps_done / self.max_steps
-            logged = self._adversarial_step(self, batch, reconstruction, total, progress=share)
+            logged, absent = self._adversarial_step(self, batch, reconstruction, raw, progress=share)
+        elif self.balance is not None:
+            total, logged = self.balanced(reconstruction.signal, raw, {})
         self.batches_seen += 1
-        self.window.add({**logged, **raw}, reconstruction.quantized.codes, reconstruction.mask)
+        values = {**logged, **{name: value.detach() for name, value in raw.items()}}
+        self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
         if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
             self._log_window()
         return total if self._adversarial_step is None else None
+
+    def balanced(
+        self, signal: Tensor, raw: dict[str, Tensor], given: dict[str, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimized under the balancer, and what is logged; arguments as the balancer's."""
+        assert self.balance is not None, "asked for only where there is a balancer"
+        outside, pull, logged = self.balance(signal, raw, given)
+        # The balanced items of a step add up, over its batches too, whose losses are divided by their number.
+        return outside + self.batches_a_step * (signal * pull).sum(), logged
 
     def reconstruct(self, batch: Batch) -> Reconstruction:
         """The training forward: encoder and decoder under autocast, quantizer and what follows in float32."""
