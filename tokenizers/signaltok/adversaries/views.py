@@ -138,7 +138,8 @@ class SpectrumView(View):
         """See View."""
         if self.edges == "none":
             return self.window + (positions - 1) * self.hop
-        return max(self.margin, (positions - 1) * self.hop) + 1
+        # A reflection is shorter than what it reflects; at the end it is up to a hop longer than the margin.
+        return max(self.margin + self.hop, (positions - 1) * self.hop + 1)
 
     def forward(self, signal: Float[Tensor, "b c t"]) -> tuple[Float[Tensor, "b w ..."], ...]:
         """See View; a piece [b, 2 c, windows, frequencies] for each band."""

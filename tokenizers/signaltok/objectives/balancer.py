@@ -91,7 +91,7 @@ class Balancer(Part, nn.Module):
         return gradient
 
     def _scales(self, gradients: Mapping[str, Signal]) -> dict[str, Float[Tensor, ""]]:
-        """The factor of each term, equal on all processes; then nothing of the state is left to be done."""
+        """The factor of each term, equal on all processes; the averages take up this batch first."""
         if not gradients:
             return {}
         own = torch.stack([full_precision(gradient).flatten(1).norm(dim=1).sum() for gradient in gradients.values()])
