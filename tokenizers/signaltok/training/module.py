@@ -6,6 +6,7 @@ Logging at every step costs Lightning 3 to 5 times the step of a small model, so
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.artifact.describe import describe
+from signaltok.artifact.training_state import OWNERS, Moments
 from signaltok.data.collate import check_range
 from signaltok.metrics.evaluation import Evaluation, evaluate
 from signaltok.objectives.balancer import Balancer
@@ -24,6 +26,7 @@ from signaltok.training.data_module import RunData
 from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
+from signaltok.training.start import take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
@@ -69,6 +72,7 @@ class TokenizerModule(pl.LightningModule):
         self.last_evaluation: tuple[str, Evaluation] | None = None
         self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
+        self._moments: dict[str, Moments] = {}
         self._adversarial_step: AdversarialStep | None = None
         if balance is not None:
             balance.watch({**objective.weights, **({} if adversary is None else adversary.shares())})
@@ -84,6 +88,15 @@ class TokenizerModule(pl.LightningModule):
                 autocast=optimization.autocast,
             )
 
+    def start_from(self, path: Path) -> None:
+        """Begin with the discriminator and the moments of the optimizers that an exported folder may hold."""
+        state = training_state(path)
+        if state is None:
+            return
+        self._moments = dict(state.moments)
+        if self.adversary is not None:
+            take_discriminator(self.adversary.discriminator, state, path)
+
     @property
     def steps_done(self) -> int:
         """Steps of the optimizer that the batches seen amount to."""
@@ -92,8 +105,13 @@ class TokenizerModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer | list[torch.optim.Optimizer]:
         """AdamW over every trainable parameter, its rate set before each step; the discriminator's own beside it."""
         parameters = [*self.tokenizer.parameters(), *self.objective.parameters()]
-        own = self.optimization.optimizer(p for p in parameters if p.requires_grad)
-        return own if self.adversary is None else [own, self.adversary.optimizer()]
+        optimizers = [self.optimization.optimizer(p for p in parameters if p.requires_grad)]
+        if self.adversary is not None:
+            optimizers.append(self.adversary.optimizer())
+        for owner, optimizer in zip(OWNERS, optimizers, strict=False):
+            if owner in self._moments:
+                take_moments(optimizer, self._moments.pop(owner))
+        return optimizers[0] if self.adversary is None else optimizers
 
     def on_train_start(self) -> None:
         """Go on with the random numbers of the run that is resumed."""
@@ -161,6 +179,9 @@ class TokenizerModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""
         checkpoint["tokenizer_description"] = describe(self.tokenizer)
+        checkpoint["discriminator_description"] = (
+            None if self.adversary is None else describe(self.adversary.discriminator)
+        )
         checkpoint["batches_seen"] = self.batches_seen
         checkpoint["last_values"] = self.last_values
         checkpoint["log_window"] = self.window.state_dict()
