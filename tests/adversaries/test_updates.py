@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ def test_a_share_of_the_steps_that_the_seed_and_the_step_alone_decide():
     rule = RandomSteps(probability=2 / 3)
     due = [rule.due(step) for step in range(3000)]
     assert abs(sum(due) / 3000 - 2 / 3) < 4 * (2 / 9 / 3000) ** 0.5
-    pairs = sum(one and two for one, two in zip(due, due[1:], strict=False)) / 2999
+    pairs = sum(one and two for one, two in pairwise(due)) / 2999
     assert abs(pairs - 4 / 9) < 0.05, "steps that follow one another are independent"
     torch.manual_seed(99)
     again = RandomSteps(probability=2 / 3)

@@ -1,14 +1,16 @@
 """Stacks over views, and several discriminators in one."""
 
+import json
 import warnings
 
 import pytest
 import torch
-from small_adversary import bands, periods, residual_spectrum, scales
+from small_adversary import bands, periods, residual_spectrum, scales, waveform_adversary
 
 from signaltok.adversaries.stacks import ConvolutionStack, ResidualStack
 from signaltok.adversaries.views import PeriodView, ScaleView, SpectrumView
 from signaltok.adversaries.waveform import PeakLevel, SeveralDiscriminators, ViewDiscriminator
+from signaltok.artifact.describe import build, describe
 
 KINDS = {"periods": periods, "scales": scales, "bands": bands, "residual": residual_spectrum}
 
@@ -123,13 +125,28 @@ def test_several_discriminators_judge_side_by_side_at_one_level():
     assert torch.isfinite(part(torch.zeros(1, 1, 60, dtype=torch.float64))[0].logits).all()
 
 
+def over(view, like):
+    """The layers of a discriminator over another view."""
+    return ViewDiscriminator(channels=1, views=[view], stack=like.arguments["stack"])
+
+
+def test_a_discriminator_is_plain_data_and_comes_back():
+    part = waveform_adversary().discriminator
+    again = build(json.loads(json.dumps(describe(part))))
+    assert describe(again) == describe(part)
+    again.load_state_dict(part.state_dict())
+    x = torch.randn(1, 1, 60)
+    for one, two in zip(part(x), again(x), strict=True):
+        assert torch.equal(one.logits, two.logits)
+
+
 @pytest.mark.parametrize(
-    ("build", "words"),
+    ("make", "words"),
     [
-        (lambda: ViewDiscriminator(channels=1, views=[ScaleView(halvings=0)], stack=periods().arguments["stack"]), "2 axes, its view has 1"),
-        (lambda: ViewDiscriminator(channels=1, views=[PeriodView(period=2)], stack=residual_spectrum().arguments["stack"]), "halves 2 frequencies"),
+        (lambda: over(ScaleView(halvings=0), periods()), "2 axes, its view has 1"),
+        (lambda: over(PeriodView(period=2), residual_spectrum()), "halves 2 frequencies"),
         (lambda: ViewDiscriminator(channels=1, views=[], stack=periods().arguments["stack"]), "0 views"),
-        (lambda: SeveralDiscriminators(members={"a": periods(), "b": periods(channels=2)}, level=None), r"\(1, 1\), \(1, 2\)"),
+        (lambda: SeveralDiscriminators(members={"a": periods(), "b": periods(2)}, level=None), r"\(1, 1\), \(1, 2\)"),
         (lambda: SeveralDiscriminators(members={}, level=None), "one member or more"),
         (lambda: PeakLevel(peak=0.0), "peak 0.0"),
         (lambda: ConvolutionStack(**periods().arguments["stack"].arguments | {"groups": [1, 3]}), r"groups \[1, 3\]"),
@@ -140,6 +157,6 @@ def test_several_discriminators_judge_side_by_side_at_one_level():
         (lambda: ResidualStack(width=2, multiples=[2, 4], strides=[[1, 2]]), "for each unit"),
     ],
 )  # fmt: skip
-def test_impossible_discriminators_are_named(build, words):
+def test_impossible_discriminators_are_named(make, words):
     with pytest.raises(ValueError, match=words):
-        build()
+        make()

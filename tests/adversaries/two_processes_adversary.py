@@ -1,6 +1,7 @@
 """Run by test_two_processes.py in each of two processes: adversaries against a small decoder, in float64.
 
-One of pictures with a measured weight, one of waveforms with feature matching and a balancer, on padded batches. The processes' shares of each batch together are the batch of a single process; they differ in size.
+One of pictures with a measured weight, one of waveforms with feature matching and a balancer, on padded batches.
+The processes' shares of each batch together are the batch of a single process; they differ in size.
 """
 
 import os
@@ -77,7 +78,9 @@ def train_waveforms(rank: int, world: int) -> dict[str, Tensor]:
         valid = torch.arange(60) < lengths[:, :, None]
         signal = decoder(original * valid)
         raw = {
-            "reconstruction": part_of_group_mean(((signal - original).square() * valid).sum() / valid.sum(), valid.sum()),
+            "reconstruction": part_of_group_mean(
+                ((signal - original).square() * valid).sum() / valid.sum(), valid.sum()
+            ),
             "weights": decoder.weight.square().sum(),
         }
         leaf = signal.detach().requires_grad_()

@@ -50,8 +50,8 @@ def convolution(inputs: int, outputs: int, *kernel: int, groups: int = 1) -> int
 
 def test_encodec_s() -> None:
     adversary = built("multi_scale_stft", *PUBLISHED["multi_scale_stft"])
-    # Défossez et al. 2022, section 3.4: five windows, hops of a quarter; encodec 0.1.1, msstftd.py, with n_ffts of them:
-    # 472,330 (tests/adversaries/test_waveform.py builds it).
+    # Défossez et al. 2022, section 3.4: five windows, hops of a quarter; encodec 0.1.1, msstftd.py, with
+    # these n_ffts: 472,330 (tests/adversaries/test_waveform.py builds it).
     assert [(view.window, view.hop) for view in adversary.discriminator.views] == [
         (2048, 512), (1024, 256), (512, 128), (256, 64), (128, 32),
     ]  # fmt: skip
@@ -65,7 +65,7 @@ def test_encodec_s() -> None:
 def test_dac_s() -> None:
     adversary = built("multi_period_band", *PUBLISHED["multi_period_band"])
     periods, bands = adversary.discriminator.members.values()
-    # HiFi-GAN's and DAC's five periods, each of 8,221,154: widths 1, 32, 128, 512, 1024, 1024 with kernels of 5, then 3.
+    # HiFi-GAN's and DAC's five periods, each of 8,221,154: widths 1, 32, 128, 512, 1024, 1024, kernels of 5, then 3.
     assert [view.period for view in periods.views] == [2, 3, 5, 7, 11]
     one = sum(convolution(a, b, 5) for a, b in ((1, 32), (32, 128), (128, 512), (512, 1024), (1024, 1024)))
     assert one + convolution(1024, 1, 3) == 8_221_154

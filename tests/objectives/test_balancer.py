@@ -104,5 +104,5 @@ def test_impossible_values_are_named(changes):
 
 
 def test_nothing_to_balance_is_named():
-    with pytest.raises(ValueError, match="all weights of .'a'. are 0"):
+    with pytest.raises(ValueError, match=r"all weights of .'a'. are 0"):
         balancer({"a": 0.0})

@@ -71,8 +71,8 @@ class ConvolutionStack(Stack):
         for width, before, shares in zip(widths[1:], widths, groups[1:], strict=False):
             if width % shares or before % shares:
                 raise ValueError(
-                    f"a convolution stack has widths {list(widths)} and groups {list(groups)}; a layer's width, and the "
-                    "one before it, must be multiples of its groups"
+                    f"a convolution stack has widths {list(widths)} and groups {list(groups)}; a layer's width, and "
+                    "the one before it, must be multiples of its groups"
                 )
         self.widths = list(widths)
         self.kernels, self.strides, self.dilations = kernels, strides, dilations

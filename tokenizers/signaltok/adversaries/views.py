@@ -105,16 +105,16 @@ class SpectrumView(View):
     axes = 2
     taper: Tensor
 
-    def __init__(
-        self, *, window: int, hop: int, edges: str, unit_norm: bool, bands: Sequence[Sequence[float]]
-    ) -> None:
+    def __init__(self, *, window: int, hop: int, edges: str, unit_norm: bool, bands: Sequence[Sequence[float]]) -> None:
         super().__init__()
         if window < 2 or window % 2 or not 1 <= hop <= window:
             raise ValueError(f"a spectrum view has window {window} and hop {hop}; give an even window, a hop up to it")
         if edges not in EDGES:
             raise ValueError(f"a spectrum view has edges {edges!r}; it is one of {', '.join(EDGES)}")
         if edges == "reflect" and (window - hop) % 2:
-            raise ValueError(f"a spectrum view with edges has window {window} and hop {hop}; they differ by an odd number")
+            raise ValueError(
+                f"a spectrum view with edges has window {window} and hop {hop}; they differ by an odd number"
+            )
         frequencies = window // 2 + 1
         self.bands = [(int(low * frequencies), int(high * frequencies)) for low, high in bands]
         if not self.bands or any(not 0 <= low < high <= frequencies for low, high in self.bands):
