@@ -14,6 +14,7 @@ from signaltok.objectives.pixel import AbsoluteError
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
+from signaltok.training.callbacks.weight_averaging import WarmWeightAveraging
 from signaltok.training.config.build import build
 from signaltok.training.config.resolve import plain
 from signaltok.training.module import TokenizerModule
@@ -60,6 +61,7 @@ def test_tokenizer_and_every_discriminator_learn(adversary, balanced):
     made.adversary.updates = EveryStep(every=1)  # so that two steps are enough
     trainer = pl.Trainer(
         max_steps=STEPS, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        callbacks=[WarmWeightAveraging(decay=0.9)],
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(made, datamodule=Signals())

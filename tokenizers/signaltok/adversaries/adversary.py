@@ -125,7 +125,7 @@ class Adversary(Part, nn.Module):
         if not isinstance(self.weight, ConstantWeight):
             raise ValueError(
                 f"adversary.weight is {type(self.weight).__name__} and there is a balance, which weighs by gradients "
-                "itself; take signaltok.adversaries.weights.ConstantWeight, or balance=null"
+                "itself; take signaltok.adversaries.weights.ConstantWeight, or '~balance'"
             )
         shares = {GENERATOR: self.weight.factor}
         return shares if self.matching is None else {**shares, MATCHING: self.matching.weight}

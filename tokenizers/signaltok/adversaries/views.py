@@ -68,7 +68,8 @@ class ScaleView(View):
 class PeriodView(View):
     """Every period-th sample in a column: Kong, Kim, Bae 2020 (HiFi-GAN), section 2.3.
 
-    The end is filled up to a whole period by reflection, where it is not whole already; no sample is dropped.
+    The end is filled up to a whole period by reflection, where it is not whole already; no sample is dropped. (DAC's
+    release reflects one period more where it is whole.)
     """
 
     axes = 2
