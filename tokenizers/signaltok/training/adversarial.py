@@ -78,6 +78,7 @@ class AdversarialStep:
             with self._autocast(signal):
                 losses = adversary.of_generator(batch.signal, leaf, batch.lengths)
             logged |= {name: value.detach() for name, value in losses.items()}
+            _check_finite(module.batches_seen, {f"{name}'s loss": logged[name] for name in losses})
         if module.balance is not None:
             given = {name: (value.detach(), _slope(value, leaf)) for name, value in losses.items()}
             minimized, balanced = module.balanced(signal, raw, given)
@@ -92,7 +93,6 @@ class AdversarialStep:
                 # Has the generator's gradient and not its value: the discriminator is gone through once.
                 minimized = minimized + (signal * gradient).sum()
                 logged |= {**values, "loss": logged["loss"] + values["loss"]}
-        _check_finite(module.batches_seen, {f"{name}'s loss": logged[name] for name in losses})
         generator = module.optimizers()[0]
         if number == 0:
             generator.zero_grad()
