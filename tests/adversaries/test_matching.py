@@ -37,7 +37,7 @@ def test_the_generator_s_terms_are_the_means_over_the_members():
         part = waveform_adversary(reduction=reduction).double()
         x, y = torch.randn(2, 2, 1, 200, dtype=torch.float64).unbind()
         y.requires_grad_()
-        losses = part.of_generator(x, y, None)
+        losses = part.of_generator(part.judge(x, None), part.judge(y, None))
         assert list(losses) == list(part.generator_terms()) == ["generator", "matching"]
         verdicts = part.discriminator(y)
         assert len(verdicts) == 2 + 2 + 1 + 1
@@ -49,7 +49,7 @@ def test_the_generator_s_terms_are_the_means_over_the_members():
             for ours, theirs in zip(verdicts, part.discriminator(x), strict=True)
         )
         torch.testing.assert_close(losses["matching"], matched / 6)
-        loss, _ = part.of_discriminator(x, y, None, 0)
+        loss, _ = part.of_discriminator(part.judge(x, None), part.judge(y, None))
         sides = sum(
             torch.relu(1 - theirs.logits).mean() / 2 + torch.relu(1 + ours.logits).mean() / 2
             for ours, theirs in zip(verdicts, part.discriminator(x), strict=True)
@@ -61,8 +61,9 @@ def test_only_the_reconstruction_is_pulled():
     part, x, y = waveform_adversary(), torch.randn(1, 1, 200), torch.randn(1, 1, 200)
     x.requires_grad_()
     y.requires_grad_()
-    (gradient,) = torch.autograd.grad(part.of_generator(x, y, None)["matching"], x, allow_unused=True)
-    assert gradient is None and bool(torch.autograd.grad(part.of_generator(x, y, None)["matching"], y)[0].any())
+    matching = part.of_generator(part.judge(x, None), part.judge(y, None))["matching"]
+    of_original, of_reconstruction = torch.autograd.grad(matching, (x, y), allow_unused=True)
+    assert of_original is None and bool(of_reconstruction.any())
 
 
 def test_padding_matters_to_no_feature_and_a_short_item_is_judged_with_silence_behind_it():
@@ -81,7 +82,7 @@ def test_padding_matters_to_no_feature_and_a_short_item_is_judged_with_silence_b
         for found, a, b in zip(judged.features[number], one.features, two.features, strict=True):
             torch.testing.assert_close(found, torch.cat([a.flatten(), b.flatten()]))
     leaf = y.requires_grad_()
-    losses = part.of_generator(x, leaf, lengths)
+    losses = part.of_generator(judged, part.judge(leaf, lengths))
     (gradient,) = torch.autograd.grad(losses["generator"] + losses["matching"], leaf)
     assert torch.isfinite(gradient).all() and not gradient[0, :, 80:].any() and not gradient[1, :, least - 5 :].any()
 

@@ -44,15 +44,18 @@ def train_pictures(rank: int, world: int) -> dict[str, Tensor]:
         original, _ = share(step, rank, world, 3, 12, 12)
         signal = decoder(original)
         objective = part_of_group_mean((signal - original).square().mean(), original.numel())
-        value = part.of_generator(original, signal, None)["generator"]
+        real, fake = part.judge(original, None), part.judge(signal, None)
+        value = part.of_generator(real, fake)["generator"]
         (gradient,) = torch.autograd.grad(value, signal, retain_graph=True)
         value = value.detach()
         weight = part.weight.weight(objective=objective, signal=signal, gradient=gradient, layer=decoder.weight)
         for optimizer in optimizers:
             optimizer.zero_grad()
-        (objective + weight * (signal * gradient).sum()).backward()
-        loss, _ = part.of_discriminator(original, signal, None, step)
-        loss.backward()
+        loss, _ = part.of_discriminator(real, fake)
+        penalty = part.penalty(original, None, step)
+        loss = loss if penalty is None else loss + penalty
+        loss.backward(inputs=list(part.parameters()), retain_graph=True)
+        (objective + weight * (signal * gradient).sum()).backward(inputs=list(decoder.parameters()))
         for parameter in (*decoder.parameters(), *part.parameters()):
             parameter.grad.copy_(sum_over_group(parameter.grad) / world)
         for optimizer in optimizers:
@@ -84,16 +87,17 @@ def train_waveforms(rank: int, world: int) -> dict[str, Tensor]:
             "weights": decoder.weight.square().sum(),
         }
         leaf = signal.detach().requires_grad_()
+        real, fake = part.judge(original, lengths), part.judge(leaf, lengths)
         given = {
             name: (value.detach(), torch.autograd.grad(value, leaf, retain_graph=True)[0])
-            for name, value in part.of_generator(original, leaf, lengths).items()
+            for name, value in part.of_generator(real, fake).items()
         }
         outside, pull, logged = balance(signal, raw, given)
         for optimizer in optimizers:
             optimizer.zero_grad()
         (outside + (signal * pull).sum()).backward()
-        loss, _ = part.of_discriminator(original, signal, lengths, step)
-        loss.backward()
+        loss, _ = part.of_discriminator(real, fake)
+        loss.backward(inputs=list(part.parameters()))
         for parameter in (*decoder.parameters(), *part.parameters()):
             parameter.grad.copy_(sum_over_group(parameter.grad) / world)
         optimizers[0].step()

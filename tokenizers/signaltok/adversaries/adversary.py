@@ -140,37 +140,28 @@ class Adversary(Part, nn.Module):
             return _judgement([self.discriminator(signal)])
         return _judgement([self.discriminator(self._item(signal, n, size)) for n, size in enumerate(lengths.tolist())])
 
-    def of_generator(
-        self,
-        original: Float[Tensor, "b c *s"],
-        reconstruction: Float[Tensor, "b c *s"],
-        lengths: Int64[Tensor, "b axes"] | None,
-    ) -> dict[str, Float[Tensor, ""]]:
-        """What the generator minimizes by name (generator_terms), raw, with the graph to the reconstruction."""
-        fake = self.judge(reconstruction, lengths)
+    def of_generator(self, real: Judgement | None, fake: Judgement) -> dict[str, Float[Tensor, ""]]:
+        """What the generator minimizes by name (generator_terms), raw, with the graph of fake, the reconstruction's.
+
+        real: the original's, where there is feature matching; no gradient goes into it.
+        """
         losses = {GENERATOR: self._mean([self.loss.of_generator(logits) for logits in fake.logits])}
         if self.matching is not None:
-            with torch.no_grad():
-                real = self.judge(original, lengths)
-            losses[MATCHING] = self.matching(fake.features, real.features)
+            assert real is not None, "features are matched to those of the original"
+            targets = tuple(tuple(layer.detach() for layer in member) for member in real.features)
+            losses[MATCHING] = self.matching(fake.features, targets)
         return losses
 
     def of_discriminator(
-        self,
-        original: Float[Tensor, "b c *s"],
-        reconstruction: Float[Tensor, "b c *s"],
-        lengths: Int64[Tensor, "b axes"] | None,
-        batch: int,
+        self, real: Judgement, fake: Judgement
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """What the discriminator minimizes, and what is logged of it, detached. batch: of the run, from 0.
+        """What the discriminator minimizes, and what is logged of it, detached.
 
-        The penalty R1, which is there in some batches alone, is in the loss and not in what is logged. Both penalties
-        look at the logits of all members alike.
+        Both penalties, LeCam here and R1 in penalty, look at the logits of all members alike.
         """
-        real, fake = self.judge(original, lengths).logits, self.judge(reconstruction.detach(), lengths).logits
-        loss = self._mean([self.loss.of_real(logits) for logits in real])
-        loss = loss + self._mean([self.loss.of_fake(logits) for logits in fake])
-        every_real, every_fake = torch.cat(real), torch.cat(fake)
+        loss = self._mean([self.loss.of_real(logits) for logits in real.logits])
+        loss = loss + self._mean([self.loss.of_fake(logits) for logits in fake.logits])
+        every_real, every_fake = torch.cat(real.logits), torch.cat(fake.logits)
         logged = {
             "discriminator": loss.detach(),
             "logits_real": part_of_group_mean(every_real.detach().mean(), every_real.numel()),
@@ -179,12 +170,20 @@ class Adversary(Part, nn.Module):
         if self.lecam is not None:
             penalty = self.lecam(every_real, every_fake)
             loss, logged["lecam"] = loss + penalty, penalty.detach()
-        if self.r1 is not None and self.r1.due(batch):
-            with torch.autocast(original.device.type, enabled=False):
-                leaf = original.detach().requires_grad_()
-                penalty = self.r1.penalty(torch.cat(self.judge(leaf, lengths).logits), leaf)
-            loss = loss + penalty
         return loss, logged
+
+    def penalty(
+        self, original: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None, batch: int
+    ) -> Float[Tensor, ""] | None:
+        """What R1 adds to the discriminator's loss in this batch of the run, counted from 0; None where it is not due.
+
+        It is not in what is logged, as it is there in some batches alone.
+        """
+        if self.r1 is None or not self.r1.due(batch):
+            return None
+        with torch.autocast(original.device.type, enabled=False):
+            leaf = original.detach().requires_grad_()
+            return self.r1.penalty(torch.cat(self.judge(leaf, lengths).logits), leaf)
 
     def _mean(self, losses: list[Float[Tensor, " n"]]) -> Float[Tensor, ""]:
         """Over the logits of each member, and then over the members as the reduction says."""

@@ -18,7 +18,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from signaltok.adversaries.adversary import GENERATOR, MATCHING, Adversary
+from signaltok.adversaries.adversary import GENERATOR, MATCHING, Adversary, Judgement
 from signaltok.exactness import keep_in_full_precision
 from signaltok.parts import Decoder
 from signaltok.processes import in_group, place, sum_over_group
@@ -73,10 +73,19 @@ class AdversarialStep:
         signal = reconstruction.signal
         logged = {name: signal.new_zeros(()) for name in adversary.logged()}
         number = module.batches_seen % self.batches_a_step
+        acts = adversary.acts(progress)
+        trains = adversary.trains(progress) and adversary.updates.due(module.steps_done)
         losses, leaf = {}, signal.detach().requires_grad_()
-        if adversary.acts(progress):
+        real = fake = None
+        if acts or trains:
+            # Nothing of the discriminator changes before its own step: what it says serves both sides.
             with self._autocast(signal):
-                losses = adversary.of_generator(batch.signal, leaf, batch.lengths)
+                fake = adversary.judge(leaf, batch.lengths)
+            with self._autocast(signal), torch.set_grad_enabled(trains):
+                real = adversary.judge(batch.signal, batch.lengths) if trains or adversary.matching else None
+        if acts:
+            assert fake is not None
+            losses = adversary.of_generator(real, fake)
             logged |= {name: value.detach() for name, value in losses.items()}
             _check_finite(module.batches_seen, {f"{name}'s loss": logged[name] for name in losses})
         if module.balance is not None:
@@ -90,16 +99,16 @@ class AdversarialStep:
             logged["loss"] = minimized.detach()
             if losses:
                 gradient, values = self._weighed(module, minimized, signal, losses, leaf)
-                # Has the generator's gradient and not its value: the discriminator is gone through once.
+                # Has the generator's gradient and not its value: the discriminator is gone back through once.
                 minimized = minimized + (signal * gradient).sum()
                 logged |= {**values, "loss": logged["loss"] + values["loss"]}
         generator = module.optimizers()[0]
         if number == 0:
             generator.zero_grad()
         module.manual_backward(minimized / self.batches_a_step)
-        trains = adversary.trains(progress) and adversary.updates.due(module.steps_done)
         if trains:
-            logged |= self._discriminate(module, batch, reconstruction, first=number == 0)
+            assert real is not None and fake is not None
+            logged |= self._discriminate(module, batch, real, fake, first=number == 0)
         if number == self.batches_a_step - 1:
             self._clip(module, generator.optimizer)
             generator.step()
@@ -129,18 +138,18 @@ class AdversarialStep:
         return gradient, {"adaptive_weight": weight, "loss": (weight * losses[GENERATOR] + matching).detach()}
 
     def _discriminate(
-        self, module: Any, batch: Batch, reconstruction: Reconstruction, *, first: bool
+        self, module: Any, batch: Batch, real: Judgement, fake: Judgement, *, first: bool
     ) -> dict[str, Tensor]:
         """The discriminator's gradients of this batch, added to those before."""
+        adversary: Adversary = module.adversary
         if first:
             _discriminator_optimizer(module).zero_grad()
-        with self._autocast(batch.signal):
-            loss, logged = module.adversary.of_discriminator(
-                batch.signal, reconstruction.signal, batch.lengths, module.batches_seen
-            )
+        loss, logged = adversary.of_discriminator(real, fake)
+        penalty = adversary.penalty(batch.signal, batch.lengths, module.batches_seen)
+        loss = loss if penalty is None else loss + penalty
         _check_finite(module.batches_seen, {"discriminator's loss": loss})
         # Not by Lightning: its backward makes the data-parallel wrapper wait for the tokenizer's gradients.
-        (loss / self.batches_a_step).backward()
+        (loss / self.batches_a_step).backward(inputs=list(adversary.discriminator.parameters()))
         return logged
 
     def _step_discriminator(self, module: Any) -> None:
