@@ -6,6 +6,11 @@ from signaltok.adversaries.losses import LeastSquares, NonSaturating
 from signaltok.adversaries.regularization import R1, LeCam
 
 
+def logits_of(part, signal):
+    (verdict,) = part.discriminator(signal)
+    return verdict.logits
+
+
 def test_the_discriminator_trains_before_the_generator_sees_it():
     part = adversary(start=0.5, warmup=0.1)
     shares = [0.0, 0.39, 0.41, 0.49, 0.5, 0.99]
@@ -15,25 +20,25 @@ def test_the_discriminator_trains_before_the_generator_sees_it():
 
 def test_the_generator_s_gradient_is_that_of_its_loss_and_the_discriminator_gets_none():
     part, signal = adversary(loss=NonSaturating()).double(), torch.randn(2, 3, 12, 12, dtype=torch.float64)
-    value, gradient = part.of_generator(signal, None)
     leaf = signal.clone().requires_grad_()
-    expected = torch.nn.functional.softplus(-part.discriminator(leaf)).mean()
-    torch.testing.assert_close(value, expected.detach())
-    torch.testing.assert_close(gradient, torch.autograd.grad(expected, leaf)[0])
+    losses = part.of_generator(None, part.judge(leaf, None))
+    assert list(losses) == list(part.generator_terms()) == ["generator"]
+    expected = torch.nn.functional.softplus(-logits_of(part, leaf)).mean()
+    torch.testing.assert_close(losses["generator"], expected)
+    slopes = [torch.autograd.grad(value, leaf)[0] for value in (losses["generator"], expected)]
+    torch.testing.assert_close(*slopes)
     assert all(parameter.grad is None for parameter in part.parameters())
 
 
-def test_the_discriminator_s_loss_has_both_sides_and_none_of_the_tokenizer_s_graph():
+def test_the_discriminator_s_loss_has_both_sides():
     part = adversary(loss=LeastSquares()).double()
     x, y = (torch.randn(2, 3, 12, 12, dtype=torch.float64) for _ in range(2))
-    y.requires_grad_()
-    loss, logged = part.of_discriminator(x, y, None, 0)
-    real, fake = part.discriminator(x), part.discriminator(y)
+    loss, logged = part.of_discriminator(part.judge(x, None), part.judge(y, None))
+    real, fake = logits_of(part, x), logits_of(part, y)
     torch.testing.assert_close(loss, ((real - 1) ** 2 / 2).mean() + (fake**2 / 2).mean())
     torch.testing.assert_close(logged["logits_real"], real.mean().detach())
     torch.testing.assert_close(logged["logits_fake"], fake.mean().detach())
     loss.backward()
-    assert y.grad is None
     assert all(bool(parameter.grad.any()) for parameter in part.parameters())
 
 
@@ -42,9 +47,10 @@ def test_padding_is_never_judged():
     lengths = torch.tensor([[14, 12], [9, 8]])
     x = torch.randn(2, 3, 14, 12, dtype=torch.float64)
     x[1, :, 9:], x[1, :, :, 8:] = float("nan"), float("inf")
-    alone = torch.cat([part.discriminator(x[:1]).flatten(), part.discriminator(x[1:, :, :9, :8]).flatten()])
-    torch.testing.assert_close(part.judge(x, lengths), alone)
-    _, gradient = part.of_generator(x, lengths)
+    alone = torch.cat([logits_of(part, x[:1]).flatten(), logits_of(part, x[1:, :, :9, :8]).flatten()])
+    torch.testing.assert_close(part.judge(x, lengths).logits[0], alone)
+    leaf = x.requires_grad_()
+    (gradient,) = torch.autograd.grad(part.of_generator(None, part.judge(leaf, lengths))["generator"], leaf)
     assert bool(gradient.isfinite().all()) and not bool(gradient[1, :, 9:].any())
 
 
@@ -52,12 +58,17 @@ def test_regularization_is_added_where_it_is_due():
     part = adversary(lecam=LeCam(weight=2.0, decay=0.5), r1=R1(weight=10.0, every=3))
     x, y = torch.randn(2, 3, 12, 12), torch.randn(2, 3, 12, 12)
     assert "lecam" in part.logged() and "lecam" not in adversary().logged()
-    plain, _ = adversary(discriminator=part.discriminator).of_discriminator(x, y, None, 1)
-    first, logged = part.of_discriminator(x, y, None, 1)
+    other = adversary(discriminator=part.discriminator)
+    judged = [part.judge(signal, None) for signal in (x, y, y + 3)]
+    plain, _ = other.of_discriminator(judged[0], judged[1])
+    first, logged = part.of_discriminator(judged[0], judged[1])
     assert torch.equal(first, plain) and float(logged["lecam"]) == 0.0
-    second, logged = part.of_discriminator(x, y + 3, None, 3)
-    without, _ = adversary(discriminator=part.discriminator).of_discriminator(x, y + 3, None, 3)
-    assert float((second - without - logged["lecam"]).detach()) > 0, "R1 is due at batch 3"
+    second, logged = part.of_discriminator(judged[0], judged[2])
+    without, _ = other.of_discriminator(judged[0], judged[2])
+    torch.testing.assert_close(second - without, logged["lecam"])
+    assert float(logged["lecam"]) > 0
+    assert part.penalty(x, None, 1) is None and other.penalty(x, None, 3) is None
+    assert float(part.penalty(x, None, 3).detach()) > 0, "R1 is due at batch 3"
 
 
 def test_its_optimizer_has_every_parameter_once():

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from signaltok.adversaries.losses import Hinge, LeastSquares, NonSaturating
+from signaltok.adversaries.losses import ClippedHinge, Hinge, LeastSquares, NonSaturating
 
 LOGITS = [-2.5, -1.0, -0.3, 0.0, 0.7, 1.0, 3.0]
 
@@ -15,6 +15,7 @@ def softplus(x):
 # (of_real, of_fake, of_generator) of a logit, as the papers write them; a discriminator's side is half.
 CLOSED = {
     Hinge: (lambda d: max(0.0, 1 - d) / 2, lambda d: max(0.0, 1 + d) / 2, lambda d: -d),
+    ClippedHinge: (lambda d: max(0.0, 1 - d) / 2, lambda d: max(0.0, 1 + d) / 2, lambda d: max(0.0, 1 - d)),
     NonSaturating: (
         lambda d: -math.log(1 / (1 + math.exp(-d))) / 2,
         lambda d: -math.log(1 - 1 / (1 + math.exp(-d))) / 2,

@@ -29,4 +29,5 @@ def test_two_processes_train_what_one_trains(tmp_path):
     for name, value in alone.items():
         assert torch.equal(one[name], other[name]), name
         torch.testing.assert_close(one[name], value, rtol=0, atol=1e-9, msg=name)
-    assert int(one["adversary.lecam.updates"]) == 20
+    assert int(one["pictures.adversary.lecam.updates"]) == int(one["waveforms.adversary.lecam.updates"]) == 20
+    assert all(bool(one["waveforms.balance.sums"][number] > 0) for number in (0, 2, 3))

@@ -37,7 +37,8 @@ def test_the_adversary_of_vqgan() -> None:
     assert parameters(adversary.discriminator) == 2_765_633
     # 256 x 256 pictures: 30 x 30 logits, as the 70 x 70 PatchGAN gives (Isola et al. 2017).
     with torch.device("meta"):
-        assert adversary.discriminator(torch.zeros(1, 3, 256, 256)).shape == (1, 1, 30, 30)
+        (verdict,) = adversary.discriminator(torch.zeros(1, 3, 256, 256))
+        assert verdict.logits.shape == (1, 1, 30, 30)
     assert adversary.weight.arguments == {"weight": 0.8, "epsilon": 1e-4, "least": 0.0, "most": 1e4}
     assert adversary.betas == (0.5, 0.9)
     assert settings["objective"]["weights"] == {

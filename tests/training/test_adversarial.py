@@ -1,12 +1,13 @@
 """Runs against an adversary: two optimizers, one step of the run."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from test_resume import equal
-from tiny_runs import ADVERSARY
+from tiny_runs import ADVERSARY, BALANCED
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.artifact.checkpoint import read_checkpoint
@@ -88,10 +89,15 @@ def test_every_trainable_parameter_is_in_one_optimizer_and_moves(tiny, tmp_path,
 
 @pytest.mark.parametrize(
     ("stop", "batches", "more"),
-    [(13, 10, ()), pytest.param(27, 20, ("trainer.accumulate_grad_batches=2",), marks=pytest.mark.slow)],
+    [
+        (13, 10, ADVERSARY),
+        (13, 10, BALANCED),
+        pytest.param(27, 20, (*ADVERSARY, "trainer.accumulate_grad_batches=2"), marks=pytest.mark.slow),
+        pytest.param(27, 20, (*BALANCED, "trainer.accumulate_grad_batches=2"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, stop, batches, more):
-    options = (*ADVERSARY, "trainer.max_steps=20", "callbacks.model_checkpoint.every_n_train_steps=10",
+    options = ("trainer.max_steps=20", "callbacks.model_checkpoint.every_n_train_steps=10",
                "trainer.val_check_interval=7", "trainer.log_every_n_steps=4", "run.evaluate=false", *more)  # fmt: skip
     whole, broken = tiny(*options, folder="whole"), tiny(*options, folder="broken")
     go(whole)
@@ -115,7 +121,12 @@ def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, sto
         equal(one[key], two[key], key)
     assert (folder / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
     state = one["current_model_state"]
-    assert int(state["adversary.lecam.updates"]) == 15 * (one["batches_seen"] // 20)
+    if "balance.sums" in state:
+        assert 0 < int(state["adversary.lecam.updates"]) < one["batches_seen"] * 3 // 4
+        # In the order of the terms; the commitment looks at the latent alone.
+        assert (state["balance.sums"] > 0).tolist() == [True, False, True, True]
+    else:
+        assert int(state["adversary.lecam.updates"]) == 15 * (one["batches_seen"] // 20)
 
 
 def test_gradients_of_several_batches_make_one_step_of_both(tiny, tmp_path):
@@ -128,6 +139,40 @@ def test_gradients_of_several_batches_make_one_step_of_both(tiny, tmp_path):
     assert (one["batches_seen"], two["batches_seen"]) == (4, 8) and one["global_step"] == two["global_step"] == 4
     for name, value in one["current_model_state"].items():
         torch.testing.assert_close(value, two["current_model_state"][name], msg=name, atol=2e-4, rtol=0)
+
+
+def test_balanced_gradients_of_several_batches_make_one_step(tiny, tmp_path):
+    # The gradient of a mean absolute error has the same norm in every item, so the averages are the same too.
+    options = ("balance=encodec", "objective=absolute_error", "quantizer=fsq", "trainer.max_steps=4",
+               "optimization.autocast=null", "data.augmentation=null", "run.evaluate=false")  # fmt: skip
+    go(tiny(*options, "data.batch_size=4", folder="whole"))
+    go(tiny(*options, "data.batch_size=2", "trainer.accumulate_grad_batches=2", folder="parts"))
+    one, two = (last(tmp_path / name) for name in ("whole", "parts"))
+    second = [content["optimizer_states"][0]["state"] for content in (one, two)]
+    for number, state in second[0].items():
+        torch.testing.assert_close(state["exp_avg"], second[1][number]["exp_avg"], atol=1e-5, rtol=1e-3)
+
+
+def test_a_balanced_step_logs_how_much_each_term_counts(tiny, tmp_path):
+    go(tiny(*BALANCED, *STEPS))
+    found = rows(tmp_path / "run")
+    terms = ("reconstruction", "commitment", "generator", "matching")
+    for number, row in enumerate(found, start=1):
+        counted = {name: float(row[f"train/balance_{name}"]) for name in terms}
+        assert counted["reconstruction"] > 0 and counted["commitment"] == 0.0
+        assert (counted["generator"] > 0) == (counted["matching"] > 0) == (number >= 5)
+        whole = sum(counted[name] * float(row[f"train/{name}"]) for name in terms)
+        whole += 0.1 * float(row["train/commitment"])
+        assert float(row["train/loss"]) == pytest.approx(whole, rel=1e-4)
+    steps = int(last(tmp_path / "run")["optimizer_states"][1]["state"][0]["step"])
+    assert sum(float(row["train/discriminator"]) != 0.0 for row in found) == steps
+
+
+def test_a_measured_weight_and_a_balancer_exclude_each_other(tiny):
+    settings = tiny(*ADVERSARY, "balance=encodec")
+    data = build_run_data(settings, data=build(settings["data"]))
+    with pytest.raises(ValueError, match=r"adversary\.weight is AdaptiveGradientWeight and there is a balance"):
+        build_module(settings, build_tokenizer(settings), data)
 
 
 def test_gradients_of_both_are_clipped(tiny, tmp_path):
@@ -157,7 +202,8 @@ def test_an_adversary_s_loss_that_is_no_number_stops_the_run_with_its_name(tiny,
     judge = Adversary.judge
 
     def spoiled(adversary, signal, lengths):
-        return judge(adversary, signal, lengths) * float("inf")
+        said = judge(adversary, signal, lengths)
+        return replace(said, logits=tuple(logits * float("inf") for logits in said.logits))
 
     monkeypatch.setattr(Adversary, "judge", spoiled)
     with pytest.raises(ValueError, match=r"the discriminator's loss is (inf|nan) at batch 2\. Lower adversary\.learn"):

@@ -15,7 +15,7 @@ import pytest
 import torch
 from killing import compare
 from pytorch_lightning.strategies import FSDPStrategy
-from tiny_runs import ADVERSARY, CONV, QUANTIZERS, ROOT, TINY
+from tiny_runs import ADVERSARY, BALANCED, CONV, QUANTIZERS, ROOT, TINY
 from torch.distributed import TCPStore
 
 from signaltok.artifact.checkpoint import read_checkpoint
@@ -123,10 +123,18 @@ def test_two_processes_train_what_one_trains_and_go_on_after_a_kill(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_against_an_adversary_as_one_does(tmp_path):
+@pytest.mark.parametrize(
+    ("adversary", "names"),
+    [
+        (ADVERSARY, ("generator", "discriminator", "adaptive_weight", "lecam")),
+        (BALANCED, ("generator", "matching", "discriminator", "balance_reconstruction", "balance_matching")),
+    ],
+    ids=["measured", "balanced"],
+)
+def test_two_processes_train_against_an_adversary_as_one_does(tmp_path, adversary, names):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tokenizers"), "OMP_NUM_THREADS": "1"}
     one, two = tmp_path / "one", tmp_path / "two"
-    options = (*ADVERSARY, "trainer.max_steps=20", "data.augmentation=null")
+    options = (*adversary, "trainer.max_steps=20", "data.augmentation=null")
     subprocess.run(command(one, *options, "data.batch_size=4"), env=environment, check=True)
     subprocess.run(command(two, *options, "trainer=ddp_sim", "data.batch_size=2"), env=environment, check=True)
     alone, both = (read_checkpoint(run / "checkpoints/last.ckpt") for run in (one, two))
@@ -134,5 +142,5 @@ def test_two_processes_train_against_an_adversary_as_one_does(tmp_path):
     for name, value in alone["current_model_state"].items():
         torch.testing.assert_close(both["current_model_state"][name], value, rtol=0, atol=1e-4, msg=name)
     for a, b in zip(rows(one), rows(two), strict=True):
-        for name in ("generator", "discriminator", "adaptive_weight", "lecam"):
+        for name in names:
             assert float(a[f"train/{name}"]) == pytest.approx(float(b[f"train/{name}"]), rel=1e-3, abs=1e-4), name

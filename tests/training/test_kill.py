@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from killing import differences, finish, logged, start
-from tiny_runs import ADVERSARY
+from tiny_runs import ADVERSARY, BALANCED
 
 STEPS = 150
 OPTIONS = (
@@ -36,7 +36,11 @@ def killed(settings, step: int, wait: float) -> bool:
     return process.exitcode == -9
 
 
-@pytest.mark.parametrize("more", [(), pytest.param(ADVERSARY, marks=pytest.mark.slow)], ids=["plain", "adversary"])
+@pytest.mark.parametrize(
+    "more",
+    [(), pytest.param(ADVERSARY, marks=pytest.mark.slow), pytest.param(BALANCED, marks=pytest.mark.slow)],
+    ids=["plain", "adversary", "balanced"],
+)
 def test_one_kill_after_a_checkpoint(tiny, more):
     one = whole(tiny(*OPTIONS, *more, folder="whole"))
     broken = tiny(*OPTIONS, *more, folder="broken")
@@ -48,7 +52,7 @@ def test_one_kill_after_a_checkpoint(tiny, more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("quantizer", "more"), [("vq", ()), ("rvq", ()), ("vq", ADVERSARY)])
+@pytest.mark.parametrize(("quantizer", "more"), [("vq", ()), ("rvq", ()), ("vq", ADVERSARY), ("rvq", BALANCED)])
 def test_five_kills_at_random_moments(tiny, quantizer, more):
     options = (*OPTIONS, f"quantizer={quantizer}", *more)
     one = whole(tiny(*options, folder="whole"))

@@ -79,3 +79,12 @@ ADVERSARY = (
     "adversary.lecam={_target_: signaltok.adversaries.regularization.LeCam, weight: 0.05, decay: 0.9}",
     "adversary.r1={_target_: signaltok.adversaries.regularization.R1, weight: 1.0, every: 3}",
 )  # fmt: skip
+# Another, whose terms are balanced: features matched, the discriminator updated now and then; balancer and updates have
+# state of their own.
+BALANCED = (
+    "balance=encodec", "balance.decay=0.9", "adversary=patch_lecam", "adversary.discriminator.width=8",
+    "adversary.discriminator.groups=4", "adversary.discriminator.layers=1", "adversary.start=0.5",
+    "adversary.warmup=0.25", "adversary.updates._target_=signaltok.adversaries.updates.RandomSteps",
+    "~adversary.updates.every", "+adversary.updates.probability=0.6",
+    "adversary.matching={_target_: signaltok.adversaries.matching.FeatureMatching, weight: 0.3, reduction: relative}",
+)  # fmt: skip

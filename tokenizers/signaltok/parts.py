@@ -220,16 +220,30 @@ class Term(Part, nn.Module, ABC):
         """The raw value, a mean over valid positions; of several processes, each one's part_of_group_mean."""
 
 
-class Discriminator(Part, nn.Module, ABC):
-    """signal -> logits, one for each piece that it judges: above 0 says original, below 0 reconstruction.
+@dataclass(frozen=True)
+class Verdict:
+    """What one discriminator says of a batch.
 
-    axes: number of signal axes. channels: of the signal. What is said of an item depends neither on its batch mates
-    nor on any state but the parameters; the adversary shows the items of a padded batch one by one.
+    logits: one for each piece that it judges; above 0 says original, below 0 reconstruction. features: what its layers
+    before gave, shallow first.
+    """
+
+    logits: Float[Tensor, "b 1 *l"]
+    features: tuple[Float[Tensor, "b ..."], ...]
+
+
+class Discriminator(Part, nn.Module, ABC):
+    """signal -> verdicts, one of each member; most have one.
+
+    axes: number of signal axes. channels: of the signal. least: the smallest extent of a signal that it judges. What
+    is said of an item depends neither on its batch mates nor on any state but the parameters; the adversary shows the
+    items of a padded batch one by one.
     """
 
     axes: int
     channels: int
+    least: int
 
     @abstractmethod
-    def forward(self, signal: Float[Tensor, "b c *s"]) -> Float[Tensor, "b 1 *l"]:
-        """The logits. Raises ValueError for signals too small to be judged."""
+    def forward(self, signal: Float[Tensor, "b c *s"]) -> tuple[Verdict, ...]:
+        """The verdicts. Raises ValueError for signals shorter than least."""

@@ -45,8 +45,10 @@ def rows_of_all(x: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
     return sum_over_group(rows)
 
 
-def part_of_group_mean(mean: Float[Tensor, ""], count: int | Tensor) -> Float[Tensor, ""]:
+def part_of_group_mean(mean: Float[Tensor, "*n"], count: int | Tensor) -> Float[Tensor, "*n"]:
     """Turn a mean over this process's own `count` values into its part of the mean over those of all processes.
+
+    Several means at once, each with its count, cost one message.
 
     The part is mean * count * processes / total. Averaged over the processes, as data parallelism averages gradients,
     the parts are the mean over the concatenated batch, and so are their gradients. Where a process has no values its

@@ -44,6 +44,24 @@ class Hinge(AdversarialLoss):
         return -logits
 
 
+class ClippedHinge(AdversarialLoss):
+    """The hinge with a generator's of max(0, 1 - D(y)): Zeghidour et al. 2021 (SoundStream), Défossez et al. 2022
+    (EnCodec). What already passes by a margin of 1 has no gradient more.
+    """
+
+    def of_real(self, logits: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """See AdversarialLoss."""
+        return F.relu(1 - logits) / 2
+
+    def of_fake(self, logits: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """See AdversarialLoss."""
+        return F.relu(1 + logits) / 2
+
+    def of_generator(self, logits: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """See AdversarialLoss."""
+        return F.relu(1 - logits)
+
+
 class NonSaturating(AdversarialLoss):
     """Goodfellow et al. 2014, section 3: -log s(D(x)) and -log(1 - s(D(y))); the generator's is -log s(D(y))."""
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from signaltok.layers.conv import CONVOLUTIONS, check_axes
-from signaltok.parts import Discriminator
+from signaltok.parts import Discriminator, Verdict
 
 WIDEST = 8  # times the first width, as in the original
 SLOPE = 0.2
@@ -16,7 +16,7 @@ DEVIATION = 0.02  # of the first weights, as in the original
 
 
 class PatchDiscriminator(Discriminator):
-    """signal [b, channels, *s] -> logits [b, 1, *l], l = s // 2^layers - 2.
+    """signal [b, channels, *s] -> one verdict with logits [b, 1, *l], l = s // 2^layers - 2.
 
     width: channels after the first layer. layers: those that halve the extent. groups: of the norms; each width must
     be a multiple of it.
@@ -31,6 +31,7 @@ class PatchDiscriminator(Discriminator):
                 "each, and a width that is a multiple of groups"
             )
         self.axes, self.channels, self.layers = axes, channels, layers
+        self.least = 3 * 2**layers
         convolution = CONVOLUTIONS[axes]
         widths = [width * min(2**number, WIDEST) for number in range(layers + 1)]
         modules: list[nn.Module] = [convolution(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
@@ -47,12 +48,16 @@ class PatchDiscriminator(Discriminator):
             if isinstance(module, nn.modules.conv._ConvNd):
                 nn.init.normal_(module.weight, 0.0, DEVIATION)
 
-    def forward(self, signal: Float[Tensor, "b c *s"]) -> Float[Tensor, "b 1 *l"]:
+    def forward(self, signal: Float[Tensor, "b c *s"]) -> tuple[Verdict, ...]:
         """See Discriminator. Raises ValueError for signals too short for a single logit."""
-        least = 3 * 2**self.layers
-        if min(signal.shape[2:]) < least:
+        if min(signal.shape[2:]) < self.least:
             raise ValueError(
-                f"a patch discriminator of {self.layers} layers needs signals of at least {least} on each axis, got "
-                f"{tuple(signal.shape[2:])}; set adversary.discriminator.layers lower or data.size higher"
+                f"a patch discriminator of {self.layers} layers needs signals of at least {self.least} on each axis, "
+                f"got {tuple(signal.shape[2:])}; set adversary.discriminator.layers lower or data.size higher"
             )
-        return self.body(signal)
+        features = []
+        for module in self.body:
+            signal = module(signal)
+            if isinstance(module, nn.LeakyReLU):
+                features.append(signal)
+        return (Verdict(signal, tuple(features)),)

@@ -4,6 +4,7 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
 from signaltok.artifact.describe import build
 from signaltok.artifact.onnx import write_onnx
 from signaltok.artifact.read import fill
+from signaltok.artifact.training_state import state_of_checkpoint, write_training_state
 from signaltok.artifact.write import write_codebooks
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED
@@ -28,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default best)")
     parser.add_argument("--codebooks-only", action="store_true", help=f"write {layout.CODEBOOKS} alone")
     parser.add_argument("--onnx", action="store_true", help="also write encoder.onnx and decoder.onnx, checked")
+    parser.add_argument(
+        "--with-training-state",
+        action="store_true",
+        help="also write discriminator and optimizers, which run.init_from=OUT takes up",
+    )
     parser.add_argument("--force", action="store_true", help="replace the exported tokenizer that stands at OUT")
 
 
@@ -35,8 +42,13 @@ def run(options: argparse.Namespace) -> int:
     """Export."""
     out = options.out if options.out is not None else options.run / EXPORTED
     _check_target(out, options.force, options.codebooks_only)
-    tokenizer = load_run(options.run, options.checkpoint)
+    path = checkpoint_of(options.run, options.checkpoint)
+    content = read_checkpoint(path)
+    tokenizer = tokenizer_of(content, path)
+    state = state_of_checkpoint(content, tokenizer, path) if options.with_training_state else None
     if options.codebooks_only:
+        if options.with_training_state:
+            raise ValueError("--codebooks-only writes one file; leave it out, or --with-training-state")
         if not tokenizer.quantizer.codebook_sizes:
             raise ValueError(f"the tokenizer of {options.run} has no codebooks: its quantizer has no codes")
         say(f"codebooks in {write_codebooks(tokenizer, out, read_counts(options.run, tokenizer))}")
@@ -46,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
         if options.onnx:
             extra = write_onnx(tokenizer, Path(scratch), _probe(tokenizer, read_samples(options.run)))
         write_run(tokenizer, options.run, out, checkpoint=options.checkpoint)
+        if state is not None:
+            write_training_state(state, out)
         for file in extra:
             with atomic_file(out / file.name) as temporary:
                 shutil.copyfile(file, temporary)
@@ -55,6 +69,12 @@ def run(options: argparse.Namespace) -> int:
 
 def load_run(folder: Path, checkpoint: str) -> Tokenizer:
     """The tokenizer of a run with its averaged weights, in eval mode. Raises ValueError where there is none."""
+    path = checkpoint_of(folder, checkpoint)
+    return tokenizer_of(read_checkpoint(path), path)
+
+
+def checkpoint_of(folder: Path, checkpoint: str) -> Path:
+    """The file of a run's checkpoint. Raises ValueError where there is none."""
     if not folder.is_dir():
         raise ValueError(f"there is no run {folder}; give the folder of a training run, such as outputs/latest")
     path = folder / "checkpoints" / f"{checkpoint}.ckpt"
@@ -62,7 +82,12 @@ def load_run(folder: Path, checkpoint: str) -> Tokenizer:
         others = sorted(found.stem for found in path.parent.glob("*.ckpt"))
         advice = f"it has {', '.join(others)}: give --checkpoint" if others else "it has none: train it to its end"
         raise ValueError(f"the run {folder} has no checkpoint {path.relative_to(folder)}; {advice}")
-    description, weights = tokenizer_weights(read_checkpoint(path), path)
+    return path
+
+
+def tokenizer_of(content: dict[str, Any], path: Path) -> Tokenizer:
+    """The tokenizer of a checkpoint's content with its averaged weights, in eval mode."""
+    description, weights = tokenizer_weights(content, path)
     tokenizer = build(description)
     if not isinstance(tokenizer, Tokenizer):
         raise ValueError(f"{path} does not describe a tokenizer")

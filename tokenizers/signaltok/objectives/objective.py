@@ -44,9 +44,16 @@ class Objective(Part, nn.Module):
         self, batch: Batch, reconstruction: Reconstruction
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """The weighted total, which carries the gradient, and each term's raw value, detached."""
-        raw = {name: term(batch, reconstruction) for name, term in self.terms.items()}
-        total = torch.stack([self.weights[name] * full_precision(value) for name, value in raw.items()]).sum()
-        return total, {name: value.detach() for name, value in raw.items()}
+        raw = self.values(batch, reconstruction)
+        return self.total(raw), {name: value.detach() for name, value in raw.items()}
+
+    def values(self, batch: Batch, reconstruction: Reconstruction) -> dict[str, Float[Tensor, ""]]:
+        """Each term's raw value, which carries its gradient."""
+        return {name: term(batch, reconstruction) for name, term in self.terms.items()}
+
+    def total(self, values: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
+        """The weighted total of the terms' raw values."""
+        return torch.stack([self.weights[name] * full_precision(value) for name, value in values.items()]).sum()
 
 
 def _difference(terms: Iterable[str], weights: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from signaltok.adversaries.adversary import Adversary
+from signaltok.adversaries.adversary import GENERATOR, MATCHING, Adversary, Judgement
 from signaltok.exactness import keep_in_full_precision
 from signaltok.parts import Decoder
 from signaltok.processes import in_group, place, sum_over_group
@@ -55,56 +55,101 @@ class AdversarialStep:
             keep_in_full_precision(decoder.last_layer)
 
     def __call__(
-        self, module: Any, batch: Batch, reconstruction: Reconstruction, total: Tensor, *, progress: float
-    ) -> dict[str, Tensor]:
-        """Both optimizers' step (their gradients alone, where the step has more batches to come); what is logged.
+        self,
+        module: Any,
+        batch: Batch,
+        reconstruction: Reconstruction,
+        raw: dict[str, Tensor],
+        *,
+        progress: float,
+    ) -> tuple[dict[str, Tensor], frozenset[str]]:
+        """Both optimizers' step (their gradients alone, where the step has more batches to come).
 
-        total: the objective's value. progress: share of the run that is done. Values of what does not take part yet
-        are 0. Raises ValueError, before the weights change, where the adversary's loss is not finite.
+        raw: the objective's terms. progress: share of the run that is done. Gives what is logged, 0 for what does not
+        take part, and the names of what this batch has no value of. Raises ValueError, before the weights change, where
+        the adversary's loss is not finite.
         """
         adversary: Adversary = module.adversary
-        logged = {"loss": total.detach(), **{name: total.new_zeros(()) for name in adversary.logged()}}
+        signal = reconstruction.signal
+        logged = {name: signal.new_zeros(()) for name in adversary.logged()}
         number = module.batches_seen % self.batches_a_step
-        minimized = total
-        if adversary.acts(progress):
-            with self._autocast(batch.signal):
-                value, gradient = adversary.of_generator(reconstruction.signal, batch.lengths)
-            weight = adversary.weight.weight(
-                objective=total,
-                signal=reconstruction.signal,
-                gradient=gradient,
-                layer=module.tokenizer.decoder.last_layer.weight,
-            )
-            _check_finite(module.batches_seen, {"generator's loss": value, "adversary's weight": weight})
-            # Has the generator's gradient and not its value: the discriminator is gone through once.
-            minimized = total + weight * (reconstruction.signal * gradient).sum()
-            logged |= {"generator": value, "adaptive_weight": weight, "loss": total.detach() + weight * value}
+        acts = adversary.acts(progress)
+        trains = adversary.trains(progress) and adversary.updates.due(module.steps_done)
+        losses, leaf = {}, signal.detach().requires_grad_()
+        real = fake = None
+        if acts or trains:
+            # Nothing of the discriminator changes before its own step: what it says serves both sides.
+            with self._autocast(signal):
+                fake = adversary.judge(leaf, batch.lengths)
+            with self._autocast(signal), torch.set_grad_enabled(trains):
+                real = adversary.judge(batch.signal, batch.lengths) if trains or adversary.matching else None
+        if acts:
+            assert fake is not None
+            losses = adversary.of_generator(real, fake)
+            logged |= {name: value.detach() for name, value in losses.items()}
+            _check_finite(module.batches_seen, {f"{name}'s loss": logged[name] for name in losses})
+        if module.balance is not None:
+            given = {name: (value.detach(), _slope(value, leaf)) for name, value in losses.items()}
+            minimized, balanced = module.balanced(signal, raw, given)
+            logged |= balanced
+            if losses:
+                logged["adaptive_weight"] = balanced["balance_" + GENERATOR]
+        else:
+            minimized = module.objective.total(raw)
+            logged["loss"] = minimized.detach()
+            if losses:
+                gradient, values = self._weighed(module, minimized, signal, losses, leaf)
+                # Has the generator's gradient and not its value: the discriminator is gone back through once.
+                minimized = minimized + (signal * gradient).sum()
+                logged |= {**values, "loss": logged["loss"] + values["loss"]}
         generator = module.optimizers()[0]
         if number == 0:
             generator.zero_grad()
         module.manual_backward(minimized / self.batches_a_step)
-        if adversary.trains(progress):
-            logged |= self._discriminate(module, batch, reconstruction, first=number == 0)
+        if trains:
+            assert real is not None and fake is not None
+            logged |= self._discriminate(module, batch, real, fake, first=number == 0)
         if number == self.batches_a_step - 1:
             self._clip(module, generator.optimizer)
             generator.step()
-            if adversary.trains(progress):
+            if trains:
                 self._step_discriminator(module)
-        return logged
+        return logged, frozenset() if trains else frozenset(adversary.logged_of_discriminator())
+
+    def _weighed(
+        self, module: Any, objective: Tensor, signal: Tensor, losses: dict[str, Tensor], leaf: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted gradient of the generator's losses at the reconstruction; the weight and the weighted loss."""
+        adversary: Adversary = module.adversary
+        matching = losses.get(MATCHING, leaf.new_zeros(()))
+        if adversary.matching is not None:
+            matching = adversary.matching.weight * matching
+        layer = module.tokenizer.decoder.last_layer.weight
+        if adversary.weight.measures:
+            gradient = _slope(losses[GENERATOR], leaf)
+            weight = adversary.weight.weight(objective=objective, signal=signal, gradient=gradient, layer=layer)
+            gradient = weight * gradient
+            if MATCHING in losses:
+                gradient = gradient + _slope(matching, leaf)
+        else:
+            weight = adversary.weight.weight(objective=objective, signal=signal, gradient=leaf, layer=layer)
+            gradient = _slope(weight * losses[GENERATOR] + matching, leaf)
+        _check_finite(module.batches_seen, {"adversary's weight": weight})
+        return gradient, {"adaptive_weight": weight, "loss": (weight * losses[GENERATOR] + matching).detach()}
 
     def _discriminate(
-        self, module: Any, batch: Batch, reconstruction: Reconstruction, *, first: bool
+        self, module: Any, batch: Batch, real: Judgement, fake: Judgement, *, first: bool
     ) -> dict[str, Tensor]:
         """The discriminator's gradients of this batch, added to those before."""
+        adversary: Adversary = module.adversary
         if first:
             _discriminator_optimizer(module).zero_grad()
-        with self._autocast(batch.signal):
-            loss, logged = module.adversary.of_discriminator(
-                batch.signal, reconstruction.signal, batch.lengths, module.batches_seen
-            )
+        loss, logged = adversary.of_discriminator(real, fake)
+        penalty = adversary.penalty(batch.signal, batch.lengths, module.batches_seen)
+        loss = loss if penalty is None else loss + penalty
         _check_finite(module.batches_seen, {"discriminator's loss": loss})
         # Not by Lightning: its backward makes the data-parallel wrapper wait for the tokenizer's gradients.
-        (loss / self.batches_a_step).backward()
+        (loss / self.batches_a_step).backward(inputs=list(adversary.discriminator.parameters()))
         return logged
 
     def _step_discriminator(self, module: Any) -> None:
@@ -132,6 +177,11 @@ def left_to_this_file(adversary: nn.Module) -> list[str]:
 def _discriminator_optimizer(module: Any) -> torch.optim.Optimizer:
     """Lightning's own object around it would count a step."""
     return module.optimizers(use_pl_optimizer=False)[1]
+
+
+def _slope(value: Tensor, leaf: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True)
+    return gradient
 
 
 def _check_finite(batch: int, values: dict[str, Tensor]) -> None:

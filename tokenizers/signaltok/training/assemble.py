@@ -43,11 +43,12 @@ def build_run_data(config: dict[str, Any], *, data: ImageData) -> RunData:
 def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) -> TokenizerModule:
     """The Lightning module of a run."""
     _check_data(tokenizer, data.data)
-    trainer, adversary = config["trainer"], config.get("adversary")
+    trainer, adversary, balance = config["trainer"], config.get("adversary"), config.get("balance")
     return TokenizerModule(
         tokenizer=tokenizer,
         objective=build(config["objective"]),
         adversary=None if adversary is None else build(adversary),
+        balance=None if balance is None else build(balance),
         optimization=build(config["optimization"]),
         metrics=build_each(config["metrics"]),
         max_steps=trainer["max_steps"],

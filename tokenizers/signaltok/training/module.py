@@ -6,6 +6,7 @@ Logging at every step costs Lightning 3 to 5 times the step of a small model, so
 
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.artifact.describe import describe
+from signaltok.artifact.training_state import OWNERS, Moments
 from signaltok.data.collate import check_range
 from signaltok.metrics.evaluation import Evaluation, evaluate
+from signaltok.objectives.balancer import Balancer
 from signaltok.objectives.objective import Objective
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
@@ -23,6 +26,7 @@ from signaltok.training.data_module import RunData
 from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
+from signaltok.training.start import take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
@@ -42,6 +46,7 @@ class TokenizerModule(pl.LightningModule):
         tokenizer: Tokenizer,
         objective: Objective,
         adversary: Adversary | None,
+        balance: Balancer | None,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
         max_steps: int,
@@ -55,6 +60,7 @@ class TokenizerModule(pl.LightningModule):
         self.tokenizer = tokenizer
         self.objective = objective
         self.adversary = adversary
+        self.balance = balance
         self.optimization = optimization
         self.validation_metrics = metrics
         self.max_steps = max_steps
@@ -66,7 +72,10 @@ class TokenizerModule(pl.LightningModule):
         self.last_evaluation: tuple[str, Evaluation] | None = None
         self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
         self._random_state: dict[str, Any] | None = None
+        self._moments: dict[str, Moments] = {}
         self._adversarial_step: AdversarialStep | None = None
+        if balance is not None:
+            balance.watch({**objective.weights, **({} if adversary is None else adversary.shares())})
         if adversary is not None:
             adversary.check(axes=tokenizer.encoder.axes, channels=tokenizer.encoder.channels)
             self.automatic_optimization = False
@@ -79,6 +88,15 @@ class TokenizerModule(pl.LightningModule):
                 autocast=optimization.autocast,
             )
 
+    def start_from(self, path: Path) -> None:
+        """Begin with the discriminator and the moments of the optimizers that an exported folder may hold."""
+        state = training_state(path)
+        if state is None:
+            return
+        self._moments = dict(state.moments)
+        if self.adversary is not None:
+            take_discriminator(self.adversary.discriminator, state, path)
+
     @property
     def steps_done(self) -> int:
         """Steps of the optimizer that the batches seen amount to."""
@@ -87,8 +105,13 @@ class TokenizerModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer | list[torch.optim.Optimizer]:
         """AdamW over every trainable parameter, its rate set before each step; the discriminator's own beside it."""
         parameters = [*self.tokenizer.parameters(), *self.objective.parameters()]
-        own = self.optimization.optimizer(p for p in parameters if p.requires_grad)
-        return own if self.adversary is None else [own, self.adversary.optimizer()]
+        optimizers = [self.optimization.optimizer(p for p in parameters if p.requires_grad)]
+        if self.adversary is not None:
+            optimizers.append(self.adversary.optimizer())
+        for owner, optimizer in zip(OWNERS, optimizers, strict=False):
+            if owner in self._moments:
+                take_moments(optimizer, self._moments.pop(owner))
+        return optimizers[0] if self.adversary is None else optimizers
 
     def on_train_start(self) -> None:
         """Go on with the random numbers of the run that is resumed."""
@@ -108,18 +131,31 @@ class TokenizerModule(pl.LightningModule):
         if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
         reconstruction = self.reconstruct(batch)
-        total, raw = self.objective(batch, reconstruction)
+        raw = self.objective.values(batch, reconstruction)
+        total = self.objective.total(raw)
         if not torch.isfinite(total):
             check_finite(self.batches_seen, batch, reconstruction, raw)
-        logged = {"loss": total.detach()}
+        logged, absent = {"loss": total.detach()}, frozenset[str]()
         if self._adversarial_step is not None:
             share = self.steps_done / self.max_steps
-            logged = self._adversarial_step(self, batch, reconstruction, total, progress=share)
+            logged, absent = self._adversarial_step(self, batch, reconstruction, raw, progress=share)
+        elif self.balance is not None:
+            total, logged = self.balanced(reconstruction.signal, raw, {})
         self.batches_seen += 1
-        self.window.add({**logged, **raw}, reconstruction.quantized.codes, reconstruction.mask)
+        values = {**logged, **{name: value.detach() for name, value in raw.items()}}
+        self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
         if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
             self._log_window()
         return total if self._adversarial_step is None else None
+
+    def balanced(
+        self, signal: Tensor, raw: dict[str, Tensor], given: dict[str, tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimized under the balancer, and what is logged; arguments as the balancer's."""
+        assert self.balance is not None, "asked for only where there is a balancer"
+        outside, pull, logged = self.balance(signal, raw, given)
+        # The balanced items of a step add up, over its batches too, whose losses are divided by their number.
+        return outside + self.batches_a_step * (signal * pull).sum(), logged
 
     def reconstruct(self, batch: Batch) -> Reconstruction:
         """The training forward: encoder and decoder under autocast, quantizer and what follows in float32."""
@@ -143,6 +179,9 @@ class TokenizerModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""
         checkpoint["tokenizer_description"] = describe(self.tokenizer)
+        checkpoint["discriminator_description"] = (
+            None if self.adversary is None else describe(self.adversary.discriminator)
+        )
         checkpoint["batches_seen"] = self.batches_seen
         checkpoint["last_values"] = self.last_values
         checkpoint["log_window"] = self.window.state_dict()

@@ -75,9 +75,12 @@ def run(
         raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
     tokenizer = build_tokenizer(settings)
     check_run(settings, known_metrics(settings, tokenizer))
-    _start_from(settings, tokenizer)
+    if _starts_anew(settings):
+        take_weights(tokenizer, Path(settings["run"]["init_from"]), settings["run"]["checkpoint"])
     run_data = build_run_data(settings, data=data)
     module = build_module(settings, tokenizer, run_data)
+    if _starts_anew(settings):
+        module.start_from(Path(settings["run"]["init_from"]))
     trainer, clock = build_trainer(settings)
     loggers = run_loggers(trainer) if trainer.is_global_zero else []
     for logger in loggers:
@@ -147,10 +150,10 @@ def check_run(settings: dict[str, Any], known: list[str]) -> None:
         )
 
 
-def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
-    source, resume = settings["run"]["init_from"], settings["run"]["resume"]
-    if source is not None and (resume is None or last_checkpoint(Path(resume)) is None):
-        take_weights(tokenizer, Path(source), settings["run"]["checkpoint"])
+def _starts_anew(settings: dict[str, Any]) -> bool:
+    """Whether the run begins now, and from weights that are there already."""
+    resume = settings["run"]["resume"]
+    return settings["run"]["init_from"] is not None and (resume is None or last_checkpoint(Path(resume)) is None)
 
 
 def _begin_folder(

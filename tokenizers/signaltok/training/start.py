@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
-from signaltok.artifact.describe import build
+from signaltok.artifact.describe import build, describe
 from signaltok.artifact.layout import CONFIG as EXPORTED_CONFIG
 from signaltok.artifact.read import fill, load
+from signaltok.artifact.training_state import Moments, TrainingState, read_training_state
+from signaltok.parts import Discriminator
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.run_folder import CHECKPOINTS, CONFIG
 
@@ -70,3 +73,40 @@ def from_checkpoint(path: Path) -> Tokenizer:
 def take_weights(tokenizer: nn.Module, path: Path, checkpoint: str) -> None:
     """Fill a new tokenizer with the weights of another; the two must have the same tensors."""
     fill(tokenizer, read_tokenizer(path, checkpoint).state_dict(), path)
+
+
+def training_state(path: Path) -> TrainingState | None:
+    """Discriminator and optimizers of an exported folder that was written with them."""
+    return read_training_state(path) if is_exported(path) else None
+
+
+def take_discriminator(discriminator: Discriminator, state: TrainingState, path: Path) -> None:
+    """Fill a new discriminator with the weights of an exported one.
+
+    Raises ValueError where that is another one. A folder of a run without an adversary has none; then nothing is done.
+    """
+    if state.discriminator is None:
+        return
+    if describe(discriminator) != state.discriminator:
+        raise ValueError(
+            f"{path} was exported with another discriminator than adversary.discriminator; give that one "
+            f"({state.discriminator['class']}, its arguments are in training_state.json), or export the tokenizer "
+            "without --with-training-state"
+        )
+    fill(discriminator, state.weights, path)
+
+
+def take_moments(optimizer: torch.optim.Optimizer, moments: Moments) -> None:
+    """Have an optimizer go on from another's moments, at its own rates. moments: of its first parameters.
+
+    Raises ValueError where a parameter has another shape.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, values in moments.items():
+        shape = values["exp_avg"].shape
+        if number >= len(parameters) or parameters[number].shape != shape:
+            raise ValueError(
+                f"the exported optimizer has moments of shape {tuple(shape)} for parameter {number}, this run's "
+                "parameters are others; export the tokenizer without --with-training-state"
+            )
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

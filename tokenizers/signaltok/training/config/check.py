@@ -14,7 +14,10 @@ from hydra.utils import get_object
 
 ALLOWED = ("signaltok.", "torch.", "torchvision.", "torchmetrics.", "pytorch_lightning.")
 SPECIAL = frozenset({"_target_", "_partial_", "_convert_", "_recursive_"})
-PARTS = ("encoder", "quantizer", "decoder", "objective", "adversary", "optimization", "data", "trainer", "tokenizer")
+PARTS = (
+    "encoder", "quantizer", "decoder", "objective", "adversary", "balance", "optimization", "data", "trainer",
+    "tokenizer",
+)  # fmt: skip
 COLLECTIONS = ("callbacks", "logger", "metrics")
 # Given by the run itself, not by a config.
 SUPPLIED = {

@@ -73,6 +73,7 @@ class TrainConfig:
     decoder: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     adversary: dict[str, Any] | None = None
+    balance: dict[str, Any] | None = None
     optimization: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
