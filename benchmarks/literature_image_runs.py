@@ -104,8 +104,13 @@ RUNS: dict[str, tuple[str, ...]] = {
         for weight in (0.0, 0.1, 0.5)
     },
     "spherical_10": ("quantizer=bsq",),
-    **{f"gumbel_kl_{weight}": ("quantizer=gumbel", f"objective.weights.kl={weight}") for weight in (0.0, 1.0)},
-    "gumbel_constant": ("quantizer=gumbel", "objective.weights.kl=0.0", "quantizer.temperature_end=1.0"),
+    **{f"gumbel_kl_{weight}": (
+            "quantizer=gumbel", "quantizer.temperature_start=1.0", f"objective.weights.kl={weight}",
+        )
+        for weight in (0.0, 1.0)},
+    "gumbel_constant": (
+        "quantizer=gumbel", "objective.weights.kl=0.0", "quantizer.temperature_start=1.0", "quantizer.temperature_end=1.0",
+    ),
     "stride_8_256": average(256, 8),
     "stride_16_16384": (*average(16384, 8), "encoder.stride=16"),
     **{

@@ -50,6 +50,8 @@ class QueryTransformer(nn.Module):
     hold what; from a place on, learned vectors and attention lead a token wherever it is needed.
     """
 
+    slopes: Tensor
+
     def __init__(self, *, width: int, depth: int, heads: int) -> None:
         super().__init__()
         self.width = width

@@ -21,7 +21,7 @@ class RegularizedFiniteScalarQuantizer(Quantizer):
     """A FiniteScalarQuantizer with losses: "commitment", the mean squared distance of the bounded latent to its code,
     with the gradient to the latent, and those of CodeEntropy.
 
-    latent_dim, levels, estimator: as there. entropy: its temperature is in the units of the codes, whose values lie in -1 to 1.
+    latent_dim, levels, estimator: as there. entropy: its temperature is in the units of the codes, -1 to 1.
     """
 
     def __init__(self, *, latent_dim: int, levels: list[int], estimator: Estimator, entropy: CodeEntropy) -> None:
