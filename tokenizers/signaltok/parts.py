@@ -104,8 +104,8 @@ class Decoder(Part, nn.Module, ABC):
 
     As Encoder; receptive_field counts latent positions on either side, per axis. With tokens, forward takes two
     arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
-    and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal, least: as
-    of an encoder.
+    and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal,
+    least: as of an encoder.
     """
 
     axes: int

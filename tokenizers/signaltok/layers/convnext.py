@@ -33,13 +33,13 @@ class ConvNextBlock(SignalLayer):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.inner = nn.Linear(width, inner)
         self.outer = nn.Linear(inner, width)
-        self.scale = nn.Parameter(torch.full((width,), layer_scale))
+        self.layer_scale = nn.Parameter(torch.full((width,), layer_scale))
         self.causal, self.least = self.depthwise.causal, self.depthwise.least
 
     def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:
         """See SignalLayer."""
         y = self.norm(self.depthwise(x, extent=extent).movedim(1, -1))
-        return x + (self.scale * self.outer(F.gelu(self.inner(y)))).movedim(-1, 1)
+        return x + (self.layer_scale * self.outer(F.gelu(self.inner(y)))).movedim(-1, 1)
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
         """See SignalLayer."""

@@ -1,7 +1,7 @@
 """The short-time Fourier transform as a layer, and the head that goes back (Vocos, Siuzdak 2023, section 3.3).
 
-Frames are hop apart and size long; frame i is centred on samples i * hop to (i + 1) * hop, so n samples are ceil(n / hop)
-frames, and back exactly so many hops. What the frames lack at the ends of a signal is made good by dividing by the
+Frames are hop apart and size long; frame i is centred on samples i * hop to (i + 1) * hop, so n samples are
+ceil(n / hop) frames, and back exactly so many hops. What the frames lack at the ends of a signal is made good by dividing by the
 windows that are there, which at the places kept are never all zero.
 """
 

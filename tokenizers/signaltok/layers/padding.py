@@ -22,8 +22,8 @@ def padded(
 ) -> Float[Tensor, "b c *m"]:
     """On every axis: completed to a multiple at its end, with `before` and `after` positions more than that.
 
-    lengths: where the items end; then what follows an item is its own padding, not the batch's, as far as the item alone
-    would be padded. x must be silent beyond them.
+    lengths: where the items end; then what follows an item is its own padding, not the batch's, as far as the item
+    alone would be padded. x must be silent beyond them.
     """
     assert mode in MODES, f"mode is one of {MODES}, got {mode!r}"
     sizes = x.shape[2:]

@@ -16,7 +16,7 @@ from signaltok.layers.signal_layer import Place, SignalLayer
 
 
 class WindowedBlock(nn.Module):
-    """x + scale * attention(norm(x)), then x + scale * mlp(norm(x)); a position sees itself and window - 1 before it."""
+    """x + scale * attention(norm(x)), then x + scale * mlp(norm(x)); a position sees window places, its own last."""
 
     def __init__(self, *, width: int, heads: int, inner: int, window: int, layer_scale: float) -> None:
         super().__init__()
