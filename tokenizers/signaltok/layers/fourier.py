@@ -1,8 +1,8 @@
 """The short-time Fourier transform as a layer, and the head that goes back (Vocos, Siuzdak 2023, section 3.3).
 
 Frames are hop apart and size long; frame i is centred on samples i * hop to (i + 1) * hop, so n samples are
-ceil(n / hop) frames, and back exactly so many hops. What the frames lack at the ends of a signal is made good by dividing by the
-windows that are there, which at the places kept are never all zero.
+ceil(n / hop) frames, and back exactly so many hops. What the frames lack at the ends of a signal is made good by
+dividing by the windows that are there, which at the places kept are never all zero.
 """
 
 import math
@@ -69,7 +69,7 @@ class InverseStft(SignalLayer):
         self.project = nn.Linear(width, channels * (size + 2))
         self.register_buffer("window", torch.hann_window(size), persistent=False)
 
-    def forward(self, x: Float[Tensor, "b c l"], *, extent: Extent) -> Float[Tensor, "b c n"]:
+    def forward(self, x: Float[Tensor, "b d l"], *, extent: Extent) -> Float[Tensor, "b c n"]:
         """See SignalLayer."""
         b, _, cells = x.shape
         values = self.project(x.transpose(1, 2))
