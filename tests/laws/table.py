@@ -243,7 +243,9 @@ def shared(axes: int, rule: str, depthwise: bool = False) -> dict:
         "kernel": 3,
         "last_kernel": 3,
         "depthwise": depthwise,
-        "units": ResidualUnits(kernel=3, dilations=[1, 2] if axes == 1 else [1], compress=1 if depthwise else 2, shortcut=not depthwise),
+        "units": ResidualUnits(
+            kernel=3, dilations=[1, 2] if axes == 1 else [1], compress=1 if depthwise else 2, shortcut=not depthwise
+        ),
         "activation": Snake() if rule == "same" else Elu(),
         "convolutions": RULES[rule],
         "latent_dim": DIM,

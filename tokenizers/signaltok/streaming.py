@@ -118,6 +118,7 @@ class Stream:
         cells = codes[0].shape[1]
         ready = cells if last else cells // self._cells * self._cells
         self._codes = tuple(level[:, ready:].clone() for level in codes)
+        self._said.last = last
         pieces = [torch.zeros(1, self._decoder.channels, 0, device=self._device)]
         with self._exactly():
             for start in range(0, ready, self._cells):
