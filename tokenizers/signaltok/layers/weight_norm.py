@@ -30,8 +30,13 @@ def folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def split(weights: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
-    """The tensors with the lengths that are wanted and missing: those of the plain weights, which give them back."""
+def fitted(weights: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
+    """The tensors for a module that wants these names: folded where it has no weight norm, with lengths where it has.
+
+    A plain weight is its own direction, and its lengths give it back up to rounding.
+    """
+    if not any(_is_gain(name) for name in wanted):
+        return folded(weights)
     missing = [name for name in wanted - weights.keys() if _is_gain(name)]
     plain = {name: name.removesuffix(GAIN) + "weight" for name in missing}
     return {**weights, **{name: length(weights[own]) for name, own in plain.items() if own in weights}}
