@@ -37,7 +37,7 @@ def codec(
     depthwise: bool = False,
     completion: str = "layers",
 ) -> tuple[CodecEncoder, CodecDecoder]:
-    """Encoder and decoder; top: the decoder's width. latent and mirrored: the two sides' layers at the latent."""
+    """Encoder and decoder; top: the decoder's width at its coarsest. latent and mirrored: the two sides' layers at the latent."""
     shared = {
         "axes": 1,
         "channels": channels,
@@ -60,8 +60,8 @@ def codec(
         **shared,
     )
     decoder = CodecDecoder(
-        width=top,
-        strides=strides[::-1],
+        width=top // 2 ** len(strides),
+        strides=strides,
         last_kernel=last_kernels[1],
         noise=depthwise,
         final_tanh=snake,

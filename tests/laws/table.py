@@ -265,8 +265,8 @@ def codec_encoder(axes: int, rule: str, depthwise: bool = False, **changes: obje
 
 
 def codec_decoder(axes: int, rule: str, depthwise: bool = False, **changes: object) -> Callable[[], Decoder]:
-    plain = {"strides": changes.pop("strides", [2, 2]), "width": TOP, "noise": depthwise, "final_tanh": rule == "same"}
-    plain |= {"bottleneck": None, "latent_layers": None}
+    plain = {"strides": changes.pop("strides", [2, 2]), "noise": depthwise, "final_tanh": rule == "same"}
+    plain |= {"width": TOP // 2 ** len(plain["strides"]), "bottleneck": None, "latent_layers": None}
 
     def build() -> Decoder:
         layers = {name: [layer() for layer in change] for name, change in changes.items()}

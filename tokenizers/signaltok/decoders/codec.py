@@ -19,8 +19,8 @@ from signaltok.types.memory import Memory
 class CodecDecoder(Decoder):
     """latent [b, latent_dim, *l] -> signal [b, channels, *l * stride].
 
-    width: channels after the stem, halved by each stride; strides: coarsest first. latent_layers: before the stem;
-    bottleneck: layers after it. depthwise: as the encoder's, and the stem is one convolution a channel and one across
+    width: channels before the projection; towards the latent each stride doubles them. strides: finest first, as the
+    encoder's. latent_layers: before the stem; bottleneck: layers after it. depthwise: as the encoder's, and the stem is one convolution a channel and one across
     them. noise: after each stride, see layers.noise. final_tanh: whether the signal is bounded by a tanh.
     """
 
@@ -45,17 +45,15 @@ class CodecDecoder(Decoder):
     ) -> None:
         super().__init__()
         check_axes(axes)
-        if not strides or min(strides) < 1 or width % 2 ** len(strides):
-            raise ValueError(
-                f"strides must be positive and at least one, and width a multiple of 2^{len(strides)}; got strides "
-                f"{strides} and width {width}"
-            )
+        if not strides or min(strides) < 1:
+            raise ValueError(f"strides must be positive and at least one, got {strides}")
+        width *= 2 ** len(strides)
         layers = numbered("latent", latent_layers)
         if depthwise:
             layers["depthwise"] = convolutions.conv(axes, latent_dim, latent_dim, kernel, groups=latent_dim)
         layers["stem"] = convolutions.conv(axes, latent_dim, width, 1 if depthwise else kernel)
         layers |= numbered("bottleneck", bottleneck)
-        for number, stride in enumerate(strides):
+        for number, stride in enumerate(reversed(strides)):
             up = convolutions.transposed(axes, width, width // 2, 2 * stride, stride=stride)
             stage: dict[str, SignalLayer] = {"activation": activation.build(width), "resample": up}
             width //= 2
