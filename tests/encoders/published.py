@@ -37,7 +37,7 @@ def codec(
     depthwise: bool = False,
     completion: str = "layers",
 ) -> tuple[CodecEncoder, CodecDecoder]:
-    """Encoder and decoder; top: the decoder's width at its coarsest. latent and mirrored: the two sides' layers at the latent."""
+    """top: the decoder's width at its coarsest. latent and mirrored: the two sides' layers at the latent."""
     shared = {
         "axes": 1,
         "channels": channels,

@@ -224,7 +224,7 @@ RULES = {
     "causal": Convolutions(padding="causal", mode="reflect", norm="weight"),
     "plain": Convolutions(padding="causal", mode="constant", norm=None),
 }
-TOP = 8  # the widest layer of a codec
+TOP = 16  # the widest layer of a codec
 SPECTRAL = {"channels": 3, "stride": STRIDE, "size": 16, "width": 8, "inner": 12, "depth": 1, "kernel": 3}
 SPECTRAL |= {"layer_scale": 0.5, "latent_dim": DIM}
 RESAMPLE = {"axes": 1, "inputs": DIM, "outputs": DIM, "kernel": 4, "stride": 2, "bias": False}
