@@ -51,8 +51,8 @@ class Stft(SignalLayer):
         return values.flatten(-2).transpose(-1, -2).flatten(1, 2)
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
-        """See SignalLayer."""
-        return first * self.hop - self.reach, last * self.hop - self.reach + self.size - 1
+        """All but the first sample of a frame, where the window is zero."""
+        return first * self.hop - self.reach + 1, last * self.hop - self.reach + self.size - 1
 
 
 class InverseStft(SignalLayer):
@@ -95,9 +95,9 @@ class InverseStft(SignalLayer):
         return added[..., self.reach : self.reach + cells * self.hop]
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
-        """See SignalLayer."""
+        """Frames but for their first sample, where the window is zero."""
         start = (first + self.reach - self.size + 1) / self.hop
-        stop = (last + self.reach) / self.hop
+        stop = (last + self.reach - 1) / self.hop
         return (math.ceil(start) if math.isfinite(start) else start), (
             math.floor(stop) if math.isfinite(stop) else stop
         )
