@@ -20,8 +20,9 @@ class CodecDecoder(Decoder):
     """latent [b, latent_dim, *l] -> signal [b, channels, *l * stride].
 
     width: channels before the projection; towards the latent each stride doubles them. strides: finest first, as the
-    encoder's. latent_layers: before the stem; bottleneck: layers after it. depthwise: as the encoder's, and the stem is one convolution a channel and one across
-    them. noise: after each stride, see layers.noise. final_tanh: whether the signal is bounded by a tanh.
+    encoder's. latent_layers: before the stem; bottleneck: layers after it. depthwise: as the encoder's, and the stem is
+    one convolution a channel and one across them. noise: after each stride, see layers.noise. final_tanh: whether the
+    signal is bounded by a tanh.
     """
 
     def __init__(
