@@ -40,21 +40,25 @@ def carried(
     memory, size, pieces = Memory(), source.shape[-1], []
     for start in range(0, size, extent):
         memory.last = start + extent >= size
-        # A fresh copy has canonical strides, which the choice of a convolution's algorithm looks at.
-        pieces.append(carry_on(source[..., start : start + extent].clone(), memory))
+        pieces.append(carry_on(_fresh(source[..., start : start + extent]), memory))
     return torch.cat(pieces, dim=-1)
 
 
 def coded(quantizer: Quantizer, latent: Float[Tensor, "1 d l"], cells: int) -> Levels:
     """The codes of a latent, so many cells at a time."""
-    pieces = [quantizer.encode(piece.contiguous()) for piece in latent.split(cells, dim=2)]
+    pieces = [quantizer.encode(_fresh(piece)) for piece in latent.split(cells, dim=2)]
     return tuple(torch.cat(level, dim=1) for level in zip(*pieces, strict=True))
 
 
 def vectors(quantizer: Quantizer, levels: Levels, cells: int) -> Float[Tensor, "1 d l"]:
     """The vectors of codes, so many cells at a time."""
     pieces = zip(*(level.split(cells, dim=1) for level in levels), strict=True)
-    return torch.cat([quantizer.decode(tuple(codes.contiguous() for codes in piece)) for piece in pieces], dim=2)
+    return torch.cat([quantizer.decode(tuple(map(_fresh, piece))) for piece in pieces], dim=2)
+
+
+def _fresh(piece: Tensor) -> Tensor:
+    """A copy with canonical strides, which the choice of a convolution's algorithm looks at."""
+    return piece.clone(memory_format=torch.contiguous_format)
 
 
 class Stream:
@@ -123,8 +127,8 @@ class Stream:
         with self._exactly():
             for start in range(0, ready, self._cells):
                 stop = min(start + self._cells, ready)
-                levels = tuple(level[:, start:stop].contiguous() for level in codes)
-                pieces.append(self._decoder.carry_on(self._quantizer.decode(levels), self._said))
+                levels = tuple(_fresh(level[:, start:stop]) for level in codes)
+                pieces.append(self._decoder.carry_on(_fresh(self._quantizer.decode(levels)), self._said))
         signal = torch.cat(pieces, dim=-1)[..., : self._owed]
         self._owed -= signal.shape[-1]
         return signal
@@ -138,9 +142,9 @@ class Stream:
         with self._exactly():
             for start in range(0, ready, self._extent):
                 assert self._samples is not None
-                piece = self._samples[..., start : min(start + self._extent, ready)].clone()
+                piece = _fresh(self._samples[..., start : min(start + self._extent, ready)])
                 latent = self._encoder.carry_on(piece.to(self._device, torch.float32), self._heard)
-                levels.append(self._quantizer.encode(latent.contiguous()))
+                levels.append(self._quantizer.encode(_fresh(latent)))
         if self._samples is not None:
             self._samples = self._samples[..., ready:].clone()
         joined = tuple(torch.cat([level.to(self._device) for level in q], dim=1) for q in zip(*levels, strict=True))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from signaltok.layers.activation import Activation, Tanh
 from signaltok.layers.codec import least_cells, next_piece, numbered, reach_of, stride_of, whole
@@ -76,6 +76,11 @@ class CodecDecoder(Decoder):
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """See Decoder."""
         return whole(self.trunk, z_q, lengths)
+
+    @property
+    def last_layer(self) -> nn.Module:
+        """See Decoder; with a group norm after it, it is not the last to be registered."""
+        return self.trunk.get_submodule("project")
 
     def carry_on(self, piece: Float[Tensor, "1 d l"], memory: Memory) -> Float[Tensor, "1 c n"]:
         """See Decoder."""
