@@ -1,6 +1,7 @@
 """The audio codecs' networks at their published scale: as many parameters as the public packages' models have."""
 
 import warnings
+from functools import cache
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from signaltok.tokenizer import Tokenizer
 NAMES = ["soundstream", "encodec", "encodec_48khz", "dac", "snac", "mimi", "wavtokenizer"]
 
 
+@cache
 def tokenizer(name: str) -> Tokenizer:
     return built(f"audio_{name}")
 

@@ -54,7 +54,7 @@ def joined(stacks: list[TokenStack]) -> list[Tensor]:
 
 
 @causal
-@pytest.mark.parametrize("length", [1, 3, 63, 64, 65, 260, 1000])
+@pytest.mark.parametrize("length", [1, 3, 63, 64, 65, 260, 500])
 def test_what_is_streamed_is_the_whole_to_the_bit(name, length):
     model, whole = tokenizer(name), signal(length)
     stack = model.encode(whole)
