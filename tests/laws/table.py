@@ -6,14 +6,25 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.query import QueryDecoder
+from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.decoders.vit import ViTDecoder
+from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.query import QueryEncoder
+from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.vit import ViTEncoder
+from signaltok.layers.activation import Elu, Snake
+from signaltok.layers.convolution import Convolution, TransposedConvolution
+from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.local_attention import LocalAttention
+from signaltok.layers.lstm import Lstm
+from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.tail import TailDrop
+from signaltok.layers.windowed_transformer import WindowedTransformer
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
@@ -245,11 +256,87 @@ QUANTIZERS = {
 
 QUERY = {"axes": 2, "channels": 3, "stride": STRIDE, "width": 16, "depth": 1, "heads": 2, "latent_dim": DIM}
 
+RULES = {
+    "same": Convolutions(padding="same", mode="constant", norm="weight"),
+    "norm": Convolutions(padding="same", mode="reflect", norm="time_group"),
+    "causal": Convolutions(padding="causal", mode="reflect", norm="weight"),
+    "plain": Convolutions(padding="causal", mode="constant", norm=None),
+}
+TOP = 16  # the widest layer of a codec
+SPECTRAL = {"channels": 3, "stride": STRIDE, "size": 16, "width": 8, "inner": 12, "depth": 1, "kernel": 3}
+SPECTRAL |= {"layer_scale": 0.5, "latent_dim": DIM}
+RESAMPLE = {"axes": 1, "inputs": DIM, "outputs": DIM, "kernel": 4, "stride": 2, "bias": False}
+RESAMPLE |= {"padding": "causal", "norm": None}
+
+
+def transformer() -> WindowedTransformer:
+    return WindowedTransformer(width=DIM, depth=1, heads=2, inner=6, window=5, layer_scale=0.5)
+
+
+def shared(axes: int, rule: str, depthwise: bool = False) -> dict:
+    """What the two sides of a codec have in common."""
+    return {
+        "axes": axes,
+        "channels": 3,
+        "kernel": 3,
+        "last_kernel": 3,
+        "depthwise": depthwise,
+        "units": ResidualUnits(
+            kernel=3, dilations=[1, 2] if axes == 1 else [1], compress=1 if depthwise else 2, shortcut=not depthwise
+        ),
+        "activation": Snake() if rule == "same" else Elu(),
+        "convolutions": RULES[rule],
+        "latent_dim": DIM,
+    }
+
+
+def codec_encoder(axes: int, rule: str, depthwise: bool = False, **changes: object) -> Callable[[], Encoder]:
+    strides = changes.pop("strides", [2, 2])
+    plain = {"strides": strides, "width": TOP // 2 ** len(strides), "last_activation": not depthwise}
+    plain |= {"bottleneck": None, "latent_layers": None, "completion": "signal" if rule == "same" else "layers"}
+
+    def build() -> Encoder:
+        layers = {name: [layer() for layer in change] for name, change in changes.items()}
+        return CodecEncoder(**shared(axes, rule, depthwise) | plain | layers)
+
+    return build
+
+
+def codec_decoder(axes: int, rule: str, depthwise: bool = False, **changes: object) -> Callable[[], Decoder]:
+    plain = {"strides": changes.pop("strides", [2, 2]), "noise": depthwise, "final_tanh": rule == "same"}
+    plain |= {"width": TOP // 2 ** len(plain["strides"]), "bottleneck": None, "latent_layers": None}
+
+    def build() -> Decoder:
+        layers = {name: [layer() for layer in change] for name, change in changes.items()}
+        return CodecDecoder(**shared(axes, rule, depthwise) | plain | layers)
+
+    return build
+
+
+def lstm() -> Lstm:
+    return Lstm(width=TOP, layers=1)
+
+
+def local_attention() -> LocalAttention:
+    return LocalAttention(width=TOP, window=4, head_dim=8)
+
+
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "conv": lambda: ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=DIM),
     "vit": lambda: ViTEncoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
     "query": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=None),
     "query tail": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=TailDrop(least=2, lengths="powers_of_two")),
+    "codec": codec_encoder(2, "same"),
+    "codec norm": codec_encoder(1, "norm"),
+    "codec lstm": codec_encoder(1, "causal", bottleneck=[lstm]),
+    "codec local": codec_encoder(1, "same", depthwise=True, bottleneck=[local_attention]),
+    "codec transformer": codec_encoder(
+        1,
+        "plain",
+        strides=[2],
+        latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
+    ),
+    "spectral": lambda: SpectralEncoder(**SPECTRAL, compression=0.3, floor=1e-3),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
@@ -260,9 +347,25 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         value_range=[-1.0, 1.0],
     ),
     "query": lambda: QueryDecoder(**QUERY, tokens=TOKENS),
+    "codec": codec_decoder(2, "same"),
+    "codec norm": codec_decoder(1, "norm"),
+    "codec lstm": codec_decoder(1, "causal", bottleneck=[lstm]),
+    "codec local": codec_decoder(1, "same", depthwise=True, bottleneck=[local_attention]),
+    "codec transformer": codec_decoder(
+        1, "plain", strides=[2], latent_layers=[lambda: TransposedConvolution(groups=DIM, **RESAMPLE), transformer]
+    ),
+    "spectral": lambda: SpectralDecoder(**SPECTRAL, context=None),
 }
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence."""
-    return [(e, d) for e in ENCODERS for d in DECODERS if ENCODERS[e]().tokens == DECODERS[d]().tokens]
+    """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
+    those over one axis, and of codecs."""
+    encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
+    twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
+    return [
+        (e, d)
+        for e, encoder in encoders.items()
+        for d, decoder in decoders.items()
+        if encoder.tokens == decoder.tokens and (e == d or not {e, d} & twins)
+    ]

@@ -36,6 +36,18 @@ def crop(height: int, width: int, top: int = 60, left: int = 40) -> Tensor:
     return photo()[:, :, top : top + height, left : left + width].clone()
 
 
+def axes_of(encoder: str) -> int:
+    return ENCODERS[encoder]().axes
+
+
+def signal_of(axes: int, height: int, width: int, top: int = 60, left: int = 40) -> Tensor:
+    """A crop of the photograph; over one axis 8 x height + width values from there on, row after row."""
+    if axes == 2:
+        return crop(height, width, top, left)
+    start = top * photo().shape[3] + left
+    return photo().flatten(2)[:, :, start : start + 8 * height + width].clone()
+
+
 @cache
 def tokenizer(encoder: str = "conv", quantizer: str = "fsq", decoder: str | None = None) -> Tokenizer:
     """In eval mode, after a step of training on photographs; the first decoder that goes with the encoder."""
@@ -47,7 +59,8 @@ def tokenizer(encoder: str = "conv", quantizer: str = "fsq", decoder: str | None
         value_range=(-1.0, 1.0),
         block=BLOCK,
     ).train()
-    built(torch.cat([crop(32, 32), crop(32, 32, 100, 90)]))
+    axes = built.encoder.axes
+    built(torch.cat([signal_of(axes, 32, 32), signal_of(axes, 32, 32, 100, 90)]))
     return built.eval()
 
 
@@ -72,11 +85,12 @@ def test_the_table_holds_every_encoder_and_decoder(room, contract, table) -> Non
 @settings(max_examples=6, deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40))
 def test_law_1_forward_in_eval_is_encode_then_decode_at_any_size(encoder, decoder, height: int, width: int) -> None:
-    model, signal = tokenizer(encoder, "fsq", decoder), crop(height, width)
+    model, signal = tokenizer(encoder, "fsq", decoder), signal_of(axes_of(encoder), height, width)
     stack = model.encode(signal)
     with torch.no_grad():
         reconstruction = model(signal)
-    grid = grid_size((height, width), (STRIDE, STRIDE)) if model.encoder.tokens is None else (TOKENS,)
+    size = tuple(signal.shape[2:])
+    grid = grid_size(size, (STRIDE,) * len(size)) if model.encoder.tokens is None else (TOKENS,)
     assert stack.levels[0].shape == (1, *grid) and stack.tokens == model.encoder.tokens
     assert reconstruction.signal.shape == signal.shape
     assert torch.equal(reconstruction.signal, model.decode(stack))
@@ -93,13 +107,14 @@ def test_law_1_for_every_quantizer_inside_a_tokenizer(quantizer: str) -> None:
         assert torch.equal(model(signal).signal, model.decode(stack))
 
 
-def batch() -> tuple[Tensor, Tensor, list[Tensor]]:
+def batch(axes: int = 2) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Three crops of different sizes, padded with noise; their lengths; the crops."""
-    items = [crop(30, 21), crop(17, 40, 100, 100), crop(8, 9, 10, 150)]
-    padded = torch.rand(3, 3, 32, 40, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    items = [signal_of(axes, 30, 21), signal_of(axes, 17, 40, 100, 100), signal_of(axes, 8, 9, 10, 150)]
+    size = (32, 40) if axes == 2 else (280,)
+    padded = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for target, item in zip(padded, items, strict=True):
-        target[:, : item.shape[2], : item.shape[3]] = item[0]
-    return padded, torch.tensor([[30, 21], [17, 40], [8, 9]]), items
+        target[(slice(None), *map(slice, item.shape[2:]))] = item[0]
+    return padded, torch.tensor([item.shape[2:] for item in items]), items
 
 
 @coded
@@ -121,7 +136,8 @@ def test_law_2_codes_depend_neither_on_batch_mates_nor_on_padding(quantizer: str
 @every
 def test_law_2_for_every_encoder_and_decoder(encoder: str, decoder: str) -> None:
     model = tokenizer(encoder, "fsq", decoder)
-    items = torch.cat([crop(30, 21), crop(30, 21, 100, 100), crop(30, 21, 20, 130)])
+    axes = axes_of(encoder)
+    items = torch.cat([signal_of(axes, 30, 21), signal_of(axes, 30, 21, 100, 100), signal_of(axes, 30, 21, 20, 130)])
     stack = model.encode(items)
     for number, item in enumerate(items.split(1)):
         assert torch.equal(stack.levels[0][number : number + 1], model.encode(item).levels[0])
@@ -130,7 +146,7 @@ def test_law_2_for_every_encoder_and_decoder(encoder: str, decoder: str) -> None
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_law_2_an_encoder_in_training_ignores_padding(encoder: str) -> None:
-    signal, lengths, items = batch()
+    signal, lengths, items = batch(axes_of(encoder))
     part = tokenizer(encoder).encoder
     with torch.no_grad():
         latent = part(signal, lengths)
@@ -142,39 +158,44 @@ def test_law_2_an_encoder_in_training_ignores_padding(encoder: str) -> None:
 
 @pytest.mark.parametrize("decoder", [name for name in DECODERS if DECODERS[name]().tokens is None])
 def test_law_2_a_decoder_in_training_ignores_padding(decoder: str) -> None:
-    part = tokenizer(decoder=decoder).decoder
-    z_q = torch.randn(2, part.latent_dim, 5, 6, generator=torch.Generator().manual_seed(0))
-    lengths = torch.tensor([[5, 6], [3, 2]])
+    part = DECODERS[decoder]().eval()
+    size, own = ((5, 6), (3, 2)) if part.axes == 2 else ((30,), (6,))
+    z_q = torch.randn(2, part.latent_dim, *size, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([size, own])
     with torch.no_grad():
-        together = part(z_q, lengths)[1:, :, : 3 * STRIDE, : 2 * STRIDE]
-        assert torch.allclose(together, part(z_q[1:, :, :3, :2].clone(), None), atol=1e-4)
+        together = part(z_q, lengths)[(slice(1, 2), slice(None), *(slice(0, n * STRIDE) for n in own))]
+        alone = z_q[(slice(1, 2), slice(None), *map(slice, own))].clone()
+        assert torch.allclose(together, part(alone, None), atol=1e-4)
 
 
 @every
 def test_law_3_chunks_change_no_bit_or_are_an_error(encoder: str, decoder: str) -> None:
-    model, signal = tokenizer(encoder, "fsq", decoder), crop(150, 190, 0, 0)
+    axes = axes_of(encoder)
+    model, signal = tokenizer(encoder, "fsq", decoder), signal_of(axes, 150, 190, 0, 0)
     stack = model.encode(signal)
-    if model.encoder.receptive_field is None:
+    if model.encoder.receptive_field is None and not model.encoder.causal:
         with pytest.raises(ValueError, match="whole signal"):
             model.encode(signal, chunk=64)
     else:
-        for chunk in (32, (64, 200), (500, 48)):
+        for chunk in (32, (64, 200), (500, 48)) if axes == 2 else (32, 200, 500):
             assert_same(model.encode(signal, chunk=chunk), stack)
-    if model.decoder.receptive_field is None:
+    if model.decoder.receptive_field is None and not model.decoder.causal:
         with pytest.raises(ValueError, match="whole signal"):
             model.decode(stack, chunk=64)
     else:
-        assert torch.equal(model.decode(stack, chunk=(32, 64)), model.decode(stack))
+        assert torch.equal(model.decode(stack, chunk=(32, 64)[:axes]), model.decode(stack))
 
 
 @every
 def test_law_3_blocks_compute_what_the_parts_compute_whole(encoder: str, decoder: str) -> None:
-    model, signal = tokenizer(encoder, "fsq", decoder), crop(150, 190, 0, 0)
+    axes = axes_of(encoder)
+    model, signal = tokenizer(encoder, "fsq", decoder), signal_of(axes, 150, 190, 0, 0)
+    size = tuple(signal.shape[2:])
     with torch.no_grad():
         reconstruction = model(signal)
         assert torch.allclose(reconstruction.latent, model.encoder(signal, None), atol=1e-4)
-        size = () if model.decoder.tokens is None else (grid_size((150, 190), (STRIDE, STRIDE)),)
-        whole = model.decoder(reconstruction.quantized.z_q, None, *size)[:, :, :150, :190]
+        grid = () if model.decoder.tokens is None else (grid_size(size, (STRIDE,) * axes),)
+        whole = model.decoder(reconstruction.quantized.z_q, None, *grid)[(..., *map(slice, size))]
         assert torch.allclose(reconstruction.signal, whole, atol=1e-4)
 
 
@@ -188,7 +209,7 @@ def test_law_5_every_parameter_of_a_tokenizer_receives_a_gradient(encoder: str, 
         value_range=(-1.0, 1.0),
         block=BLOCK,
     ).train()
-    signal = crop(32, 32)
+    signal = signal_of(axes_of(encoder), 32, 32)
     (model(signal).signal - signal).square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from tiny_runs import PARTS, QUANTIZERS, SEQUENCE, TINY, composed
+from tiny_runs import AUDIO, PARTS, QUANTIZERS, SEQUENCE, TINY, composed
 
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain
@@ -19,6 +19,8 @@ CHOICES = [
         *(sorted(p.stem for p in (CONFIGS / g).glob("*.yaml")) for g in ("encoder", "quantizer", "decoder"))
     )
     if (encoder in SEQUENCE) == (decoder in SEQUENCE)
+    and not encoder.startswith(AUDIO)
+    and not decoder.startswith(AUDIO)
 ]
 
 

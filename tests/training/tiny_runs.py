@@ -63,6 +63,7 @@ PARTS = {
 }
 
 
+AUDIO = ("codec", "spectral")  # how the names of encoders and decoders over one axis begin: no part of these runs
 SEQUENCE = {"query"}  # encoders of a fixed number of tokens; a decoder goes with an encoder of its own kind
 
 

@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from signaltok.types.batch import Batch
+from signaltok.types.memory import Memory
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import WHOLE, Share
@@ -64,7 +65,8 @@ class Encoder(Part, nn.Module, ABC):
     positions a latent position, per axis. receptive_field: signal positions that a latent position looks at on
     either side beyond its own cell, per axis; None where it looks at everything. tokens: None where the latent is a
     grid that follows from the size of the signal; else the latent is a sequence [b, d, tokens], whatever the size, and
-    stride is that of the patches the signal is read in.
+    stride is that of the patches the signal is read in. causal: over the one axis, nothing that comes later has an
+    effect, and carry_on is there; least: cells that the first of several pieces must then have.
     """
 
     axes: int
@@ -73,6 +75,8 @@ class Encoder(Part, nn.Module, ABC):
     stride: tuple[int, ...]
     receptive_field: tuple[int, ...] | None
     tokens: int | None = None
+    causal: bool = False
+    least: int = 1
 
     @abstractmethod
     def forward(
@@ -82,6 +86,10 @@ class Encoder(Part, nn.Module, ABC):
 
         lengths: valid extents, None for full.
         """
+
+    def carry_on(self, piece: Float[Tensor, "1 c n"], memory: Memory) -> Float[Tensor, "1 d l"]:
+        """Of a causal encoder: the latents of the next piece of a signal, whole cells but for the last one."""
+        raise NotImplementedError(f"{type(self).__name__} is not causal")
 
     def kept(self, signal: Float[Tensor, "b c *s"]) -> Int64[Tensor, " b"] | None:  # noqa: ARG002
         """Told once a training step: how many tokens of its sequence, the first ones, each item uses; None for all.
@@ -96,7 +104,8 @@ class Decoder(Part, nn.Module, ABC):
 
     As Encoder; receptive_field counts latent positions on either side, per axis. With tokens, forward takes two
     arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
-    and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are.
+    and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal,
+    least: as of an encoder.
     """
 
     axes: int
@@ -105,10 +114,16 @@ class Decoder(Part, nn.Module, ABC):
     stride: tuple[int, ...]
     receptive_field: tuple[int, ...] | None
     tokens: int | None = None
+    causal: bool = False
+    least: int = 1
 
     @abstractmethod
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """Decode to l * stride positions on each axis. lengths: valid latent extents, None for full."""
+
+    def carry_on(self, piece: Float[Tensor, "1 d l"], memory: Memory) -> Float[Tensor, "1 c n"]:
+        """Of a causal decoder: the signal of the next piece of a latent."""
+        raise NotImplementedError(f"{type(self).__name__} is not causal")
 
     def learn(
         self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None

@@ -7,26 +7,25 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from signaltok.artifact.write import write_tokenizer
-from signaltok.blocks import Span, assemble, plan
+from signaltok.blocks import Span, assemble, pad_to, plan
+from signaltok.checks import check_parts, check_signal, check_stack, context_of
 from signaltok.exactness import exact_arithmetic
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
+from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import WHOLE, Share, TokenStack, grid_lengths, grid_size, valid_mask
-
-RANGE_TOLERANCE = 1e-2  # of the width of the value range: resampling overshoots a little, wrong units by far
+from signaltok.types.token_stack import Share, TokenStack, grid_lengths, grid_size, valid_mask
 
 
 class Tokenizer(Part, nn.Module):
     """encoder -> quantizer -> decoder.
 
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
-    parts with a finite receptive field compute items longer than it; recorded with an exported tokenizer, because
-    codes are exact for one block size. In training mode forward is one batched pass; in eval mode it is decode of
-    encode, item by item, so that an item's codes depend on nothing but the item.
+    parts with a finite receptive field, and causal ones, compute items longer than it; recorded with an exported
+    tokenizer, because codes are exact for one block size. In training mode forward is one batched pass; in eval mode it
+    is decode of encode, item by item, so that an item's codes depend on nothing but the item.
     """
 
     def __init__(
@@ -44,43 +43,7 @@ class Tokenizer(Part, nn.Module):
         self.decoder = decoder
         self.value_range = (float(value_range[0]), float(value_range[1]))
         self.block = block
-        self._check_parts()
-
-    def _check_parts(self) -> None:
-        encoder, decoder = self.encoder, self.decoder
-        for name in ("axes", "channels", "stride", "latent_dim", "tokens"):
-            ours, theirs = getattr(encoder, name), getattr(decoder, name)
-            if ours != theirs:
-                raise ValueError(f"encoder and decoder disagree: {name} is {ours} and {theirs}; give both the same")
-        if self.quantizer.latent_dim != encoder.latent_dim:
-            raise ValueError(
-                f"quantizer.latent_dim is {self.quantizer.latent_dim}, but the encoder's latent has "
-                f"{encoder.latent_dim} channels; set quantizer.latent_dim to encoder.latent_dim"
-            )
-        coarser = set(self.quantizer.level_strides) - {1} or any(share != WHOLE for share in self.shares)
-        if encoder.tokens is not None and coarser:
-            raise ValueError(
-                f"the encoder gives a sequence of {encoder.tokens} tokens, but {type(self.quantizer).__name__} works "
-                "on coarser grids of a picture too; choose another quantizer, or encoder=conv decoder=conv"
-            )
-        low, high = self.value_range
-        if not low < high:
-            raise ValueError(f"value_range must be (low, high) with low < high, got {self.value_range}")
-        for axis, stride in enumerate(encoder.stride):
-            context = max(self._context(encoder)[axis], self._context(decoder)[axis])
-            if self.block % stride or self.block // stride <= 2 * context:
-                raise ValueError(
-                    f"block {self.block} must be a multiple of the stride {stride} and longer than the context of "
-                    f"{context} cells on either side; {(2 * context + max(2, context)) * stride} would do"
-                )
-
-    def _context(self, part: Encoder | Decoder) -> tuple[int, ...]:
-        """Cells that an output of the part looks at on either side; zeros where it computes an item whole."""
-        if part.receptive_field is None:
-            return (0,) * part.axes
-        if isinstance(part, Encoder):
-            return grid_size(part.receptive_field, part.stride)
-        return part.receptive_field
+        check_parts(encoder, quantizer, decoder, self.value_range, block)
 
     @property
     def device(self) -> torch.device:
@@ -114,9 +77,9 @@ class Tokenizer(Part, nn.Module):
         self._check_signal(signal, lengths)
         with self._exactly():
             latents = self._latents(signal, lengths, self._cells(chunk))
-            codes = [self.quantizer.encode(latent) for latent in latents]
+            codes = [self._codes(latent) for latent in latents]
         levels = tuple(
-            _pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
+            pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
         )
         return self.stack(levels, tuple(signal.shape[2:]), lengths)
 
@@ -152,19 +115,19 @@ class Tokenizer(Part, nn.Module):
             return self._learn(signal, lengths)
         with exact_arithmetic(self.device):
             latents = self._latents(signal, lengths, None)
-            quantized = [self._shortened(self.quantizer(latent), tokens) for latent in latents]
+            quantized = [self._shortened(self._quantized(latent), tokens) for latent in latents]
             sizes = self._sizes(signal, lengths)
             signals = [self._decode_latent(q.z_q, size, None) for q, size in zip(quantized, sizes, strict=True)]
         grid = self._grid(tuple(signal.shape[2:]))
         kept = grid if tokens is None else (tokens,)
         levels = tuple(
-            _pad_to([q.codes[n] for q in quantized], grid_size(kept, (stride,) * len(grid), share))
+            pad_to([q.codes[n] for q in quantized], grid_size(kept, (stride,) * len(grid), share))
             for n, (stride, share) in enumerate(zip(self.quantizer.level_strides, self.shares, strict=True))
         )
         return Reconstruction(
-            signal=_pad_to(signals, tuple(signal.shape[2:])),
-            quantized=Quantized(z_q=_pad_to([q.z_q for q in quantized], kept), codes=levels),
-            latent=_pad_to(latents, grid),
+            signal=pad_to(signals, tuple(signal.shape[2:])),
+            quantized=Quantized(z_q=pad_to([q.z_q for q in quantized], kept), codes=levels),
+            latent=pad_to(latents, grid),
             mask=self._mask(self._valid(lengths), grid),
         )
 
@@ -189,6 +152,33 @@ class Tokenizer(Part, nn.Module):
             signal_lengths=lengths,
             shares=self.shares,
             tokens=self.encoder.tokens if tokens is None else tokens,
+        )
+
+    def stream(self, latency: int | None = None) -> Stream:
+        """A signal as it comes. latency: samples that are computed at a time; None: the block.
+
+        By blocks, codes and samples are to the bit those of encode and decode; by another latency they are equal up to
+        rounding, 1e-5 in the samples, and a code may differ at a near tie. Raises ValueError for parts that look at
+        what comes later.
+        """
+        reason = against_streaming(self.encoder, self.quantizer, self.decoder)
+        if reason is not None:
+            raise ValueError(f"this tokenizer cannot stream: {reason}")
+        (stride,), least = self.encoder.stride, max(self.encoder.least, self.decoder.least)
+        extent = self.block if latency is None else latency
+        if extent % stride or extent < least * stride:
+            raise ValueError(
+                f"latency must be a multiple of {stride} and at least {least * stride} samples, got {extent}"
+            )
+        return Stream(
+            encoder=self.encoder,
+            quantizer=self.quantizer,
+            decoder=self.decoder,
+            extent=extent,
+            exactly=self._exactly,
+            check_signal=self._check_signal,
+            check_stack=self._check_stack,
+            stack=self.stack,
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -242,6 +232,35 @@ class Tokenizer(Part, nn.Module):
     def _mask(self, cells: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
         return None if cells is None else valid_mask(cells, grid)
 
+    def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
+        check_signal(signal, lengths, self.encoder.axes, self.encoder.channels, self.value_range)
+
+    def _check_stack(self, stack: TokenStack) -> None:
+        check_stack(stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens)
+
+    def _moved(self, piece: Tensor) -> Tensor:
+        return piece.to(self.device, torch.float32)
+
+    @property
+    def _cells_at_once(self) -> int | None:
+        """Cells that are quantized at a time, of a tokenizer that can stream; None: a latent is quantized whole."""
+        against = against_streaming(self.encoder, self.quantizer, self.decoder)
+        return self.block // self.encoder.stride[0] if against is None else None
+
+    def _codes(self, latent: Tensor) -> tuple[Tensor, ...]:
+        cells = self._cells_at_once
+        return self.quantizer.encode(latent) if cells is None else coded(self.quantizer, latent, cells)
+
+    def _vectors(self, levels: tuple[Tensor, ...], grid: tuple[int, ...]) -> Tensor:
+        cells = self._cells_at_once
+        return self.quantizer.decode_levels(levels, grid) if cells is None else vectors(self.quantizer, levels, cells)
+
+    def _quantized(self, latent: Tensor) -> Quantized:
+        if self._cells_at_once is None:
+            return self.quantizer(latent)
+        codes = self._codes(latent)
+        return Quantized(z_q=self._vectors(codes, tuple(latent.shape[2:])), codes=codes)
+
     def _shortened(self, quantized: Quantized, tokens: int | None) -> Quantized:
         """The first tokens of a sequence alone, as decode sees them."""
         if tokens is None:
@@ -278,15 +297,20 @@ class Tokenizer(Part, nn.Module):
         encoder, latents = self.encoder, []
         for item, size in zip(signal.split(1), self._sizes(signal, lengths), strict=True):
             item = item[(..., *(slice(0, n) for n in size))]
+            if encoder.causal:
+                latents.append(
+                    carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block)
+                )
+                continue
             spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
             if encoder.tokens is not None:
                 whole = item.clone(memory_format=torch.contiguous_format)
-                latents.append(encoder(whole.to(self.device, torch.float32), None))
+                latents.append(encoder(self._moved(whole), None))
                 continue
             latents.append(
                 assemble(
                     item,
-                    lambda piece: encoder(piece.to(self.device, torch.float32), None),
+                    lambda piece: encoder(self._moved(piece), None),
                     spans,
                     scale_in=encoder.stride,
                     scale_out=(1,) * encoder.axes,
@@ -296,6 +320,8 @@ class Tokenizer(Part, nn.Module):
 
     def _decode_latent(self, z_q: Tensor, size: tuple[int, ...], chunk: tuple[int, ...] | None) -> Tensor:
         decoder = self.decoder
+        if decoder.causal:
+            return carried(z_q, decoder.carry_on, self.block // decoder.stride[0])[..., : size[0]]
         spans = self._spans(decoder, grid_size(size, decoder.stride), chunk)
         if decoder.tokens is not None:
             signal = self._decoded(z_q.contiguous(), None, size, None)
@@ -319,9 +345,9 @@ class Tokenizer(Part, nn.Module):
                 levels.append(level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous())
             own = stack.signal_lengths
             size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
-            z_q = self.quantizer.decode_levels(tuple(levels), grid_size(size, self.encoder.stride))
+            z_q = self._vectors(tuple(levels), grid_size(size, self.encoder.stride))
             signals.append(self._decode_latent(z_q, size, chunk))
-        return _pad_to(signals, stack.signal_size)
+        return pad_to(signals, stack.signal_size)
 
     def _spans(
         self, part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None
@@ -335,7 +361,7 @@ class Tokenizer(Part, nn.Module):
             return tuple(plan(n, n, 0, None) for n in cells)
         sizes = [self.block // step for step in part.stride]
         pieces = (None,) * part.axes if chunk is None else chunk
-        context = self._context(part)
+        context = context_of(part)
         return tuple(plan(n, b, k, c) for n, b, k, c in zip(cells, sizes, context, pieces, strict=True))
 
     def _cells(self, chunk: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -346,55 +372,3 @@ class Tokenizer(Part, nn.Module):
         if len(extents) != len(stride) or any(n <= 0 or n % step for n, step in zip(extents, stride, strict=False)):
             raise ValueError(f"chunk must be a positive multiple of the stride {stride} on each axis, got {chunk}")
         return tuple(n // step for n, step in zip(extents, stride, strict=True))
-
-    def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
-        axes, channels = self.encoder.axes, self.encoder.channels
-        if signal.ndim != axes + 2 or signal.shape[1] != channels:
-            raise ValueError(
-                f"signal must have shape [batch, {channels}, {', '.join(['size'] * axes)}], got {tuple(signal.shape)}; "
-                "a single item needs a batch axis: signal[None]"
-            )
-        if not signal.is_floating_point() or 0 in signal.shape:
-            raise ValueError(f"signal must be a non-empty float tensor, got {signal.dtype} {tuple(signal.shape)}")
-        low, high = self.value_range
-        least, most = (float(v) for v in torch.aminmax(signal))
-        slack = RANGE_TOLERANCE * (high - low)
-        if not (low - slack <= least and most <= high + slack):
-            raise ValueError(
-                f"signal has values from {least:g} to {most:g}, but this tokenizer reads {low:g} to {high:g}; "
-                "signaltok.read_image gives pictures in that range"
-            )
-        if lengths is None:
-            return
-        if tuple(lengths.shape) != (len(signal), axes) or lengths.dtype != torch.int64:
-            raise ValueError(
-                f"lengths must be int64 [{len(signal)}, {axes}], got {lengths.dtype} {tuple(lengths.shape)}"
-            )
-        if bool((lengths < 1).any()) or bool((lengths > lengths.new_tensor(signal.shape[2:])).any()):
-            raise ValueError(f"lengths must lie in 1 to {tuple(signal.shape[2:])}, got {lengths.tolist()}")
-
-    def _check_stack(self, stack: TokenStack) -> None:
-        count, sizes = len(stack.levels), self.quantizer.codebook_sizes
-        theirs = (stack.codebook_sizes, stack.strides, stack.shares)
-        if not count or theirs != (sizes[:count], self.strides[:count], self.shares[:count]):
-            raise ValueError(
-                f"the codes have codebook sizes, strides and shares {theirs}, but this "
-                f"tokenizer has {(sizes, self.strides, self.shares)}: they come from another tokenizer"
-            )
-        have = self.encoder.tokens
-        if (stack.tokens is None) != (have is None) or (have is not None and (stack.tokens or 0) > have):
-            raise ValueError(
-                f"the codes are over {stack.tokens} tokens, this tokenizer's over {have} (None: a grid of the size of "
-                "the signal): they come from another tokenizer"
-            )
-        stack.check_range()
-
-
-def _pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
-    """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
-    axes = len(size)
-    padded = []
-    for item in items:
-        amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
-        padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
-    return torch.cat(padded)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from signaltok.artifact import layout
 from signaltok.artifact.describe import build
+from signaltok.layers.weight_norm import fitted
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -52,9 +53,11 @@ def read_tensors(folder: Path, name: str, config: dict[str, Any]) -> dict[str, T
 def fill(module: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
     """Load weights into a module, strictly but for what only training reads, which may be missing and stays as it is.
 
+    Weight norm is folded or split as the module has it (layers.weight_norm).
     Raises ValueError naming the first tensors that do not fit.
     """
     own = module.state_dict()
+    weights = fitted(weights, set(own))
     missing = [name for name in sorted(own.keys() - weights.keys()) if not name.endswith(layout.TRAINING_ONLY)]
     surplus = sorted(weights.keys() - own.keys())
     shapes = [

@@ -13,6 +13,7 @@ from signaltok.artifact import layout
 from signaltok.artifact.card import card_text
 from signaltok.artifact.describe import describe
 from signaltok.files import atomic_file, atomic_folder
+from signaltok.layers.weight_norm import folded, folded_description
 from signaltok.types.token_stack import WHOLE
 
 
@@ -31,10 +32,10 @@ def write_tokenizer(
     Raises ValueError where something else stands at `out`, OSError where it cannot be written.
     """
     check_target(out)
-    description = describe(tokenizer)
+    description = folded_description(describe(tokenizer))
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in tokenizer.state_dict().items()
+        for name, tensor in folded(tokenizer.state_dict()).items()
         if not name.endswith(layout.TRAINING_ONLY)
     }
     modality = layout.MODALITIES[tokenizer.encoder.axes]

@@ -1,0 +1,73 @@
+"""Activations, as the recipes that a network builds its own from: some have parameters of each channel."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from signaltok.layers.extent import Extent
+from signaltok.layers.signal_layer import SignalLayer
+from signaltok.parts import Part
+
+EPSILON = 1e-9
+
+
+class Activation(Part, ABC):
+    """A recipe."""
+
+    @abstractmethod
+    def build(self, width: int) -> SignalLayer:
+        """An activation of signals of so many channels."""
+
+
+class Elu(Activation):
+    """x above zero, exp(x) - 1 below (Clevert et al. 2015)."""
+
+    def build(self, width: int) -> SignalLayer:  # noqa: ARG002
+        """See Activation."""
+        return EluLayer()
+
+
+class Snake(Activation):
+    """x + sin^2(alpha x) / alpha with an alpha a channel (Ziyin et al. 2020, equation 3)."""
+
+    def build(self, width: int) -> SignalLayer:
+        """See Activation."""
+        return SnakeLayer(width=width)
+
+
+class EluLayer(SignalLayer):
+    """Without gradients as max(x, exp(min(x, 0)) - 1): within 6e-8 of F.elu, whose expm1 takes far longer."""
+
+    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:  # noqa: ARG002
+        """See SignalLayer."""
+        if torch.is_grad_enabled():
+            return F.elu(x)
+        low = x.clamp(max=0.0).exp_().sub_(1.0)
+        return torch.maximum(x, low, out=low)
+
+
+class SnakeLayer(SignalLayer):
+    """alpha: [width], ones at first; its inverse is guarded by 1e-9 as DAC's."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:  # noqa: ARG002
+        """See SignalLayer."""
+        alpha = self.alpha.view(1, -1, *[1] * (x.ndim - 2))
+        if torch.is_grad_enabled():
+            return x + (alpha * x).sin().square() / (alpha + EPSILON)
+        wave = (alpha * x).sin_()
+        return wave.mul_(wave).mul_(1 / (alpha + EPSILON)).add_(x)
+
+
+class Tanh(SignalLayer):
+    """A signal bounded by -1 and 1."""
+
+    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:  # noqa: ARG002
+        """See SignalLayer."""
+        return x.tanh()

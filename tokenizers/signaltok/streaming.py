@@ -1,0 +1,151 @@
+"""Signals without a known end: causal parts go on from piece to piece, whole files and streams alike.
+
+The pieces of a signal begin at the multiples of the recorded block, counted from its beginning, whatever its length:
+a stream that computes block by block does the same arithmetic as `Tokenizer.encode` and `decode` do on the whole, and
+its codes and samples are equal to the bit. What is remembered between pieces does not grow.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.types.memory import Memory
+from signaltok.types.token_stack import WHOLE, TokenStack
+
+Levels = tuple[Int64[Tensor, "b n"], ...]
+
+
+def against_streaming(encoder: Encoder, quantizer: Quantizer, decoder: Decoder) -> str | None:
+    """Why these parts cannot compute a signal as it comes; None where they can."""
+    for part in (encoder, decoder):
+        if not part.causal:
+            return f"{type(part).__name__} is not causal: what it gives depends on what comes later" + (
+                " (its layers pad both sides; convolutions.padding=causal would not)" if part.axes == 1 else ""
+            )
+    if not quantizer.codebook_sizes:
+        return f"{type(quantizer).__name__} has no codes"
+    if set(quantizer.level_strides) != {1} or set(quantizer.level_shares) != {WHOLE}:
+        return f"{type(quantizer).__name__} has levels that are coarser than the latent, of several cells each"
+    return None
+
+
+def carried(
+    source: Float[Tensor, "1 c n"], carry_on: Callable[[Tensor, Memory], Tensor], extent: int
+) -> Float[Tensor, "1 d m"]:
+    """A whole signal through a causal part, `extent` positions at a time."""
+    memory, size, pieces = Memory(), source.shape[-1], []
+    for start in range(0, size, extent):
+        memory.last = start + extent >= size
+        pieces.append(carry_on(_fresh(source[..., start : start + extent]), memory))
+    return torch.cat(pieces, dim=-1)
+
+
+def coded(quantizer: Quantizer, latent: Float[Tensor, "1 d l"], cells: int) -> Levels:
+    """The codes of a latent, so many cells at a time."""
+    pieces = [quantizer.encode(_fresh(piece)) for piece in latent.split(cells, dim=2)]
+    return tuple(torch.cat(level, dim=1) for level in zip(*pieces, strict=True))
+
+
+def vectors(quantizer: Quantizer, levels: Levels, cells: int) -> Float[Tensor, "1 d l"]:
+    """The vectors of codes, so many cells at a time."""
+    pieces = zip(*(level.split(cells, dim=1) for level in levels), strict=True)
+    return torch.cat([quantizer.decode(tuple(map(_fresh, piece))) for piece in pieces], dim=2)
+
+
+def _fresh(piece: Tensor) -> Tensor:
+    """A copy with canonical strides, which the choice of a convolution's algorithm looks at."""
+    return piece.clone(memory_format=torch.contiguous_format)
+
+
+class Stream:
+    """One signal [1, c, ...] as it comes: samples to codes, codes to samples, each as soon as a block is there.
+
+    extent: samples that are computed at a time, and so the delay. Made by Tokenizer.stream.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        quantizer: Quantizer,
+        decoder: Decoder,
+        extent: int,
+        exactly: Callable[[], AbstractContextManager[None]],
+        check_signal: Callable[[Tensor, None], None],
+        check_stack: Callable[[TokenStack], None],
+        stack: Callable[[Levels, tuple[int, ...], None], TokenStack],
+    ) -> None:
+        self._encoder, self._quantizer, self._decoder = encoder, quantizer, decoder
+        self._exactly, self._check_signal, self._check_stack, self._stack = exactly, check_signal, check_stack, stack
+        (self._stride,) = encoder.stride
+        self._extent, self._cells = extent, extent // self._stride
+        self._heard, self._said = Memory(), Memory()
+        self._samples: Tensor | None = None
+        self._codes: Levels | None = None
+        self._owed = 0  # samples that the codes given to decode stand for, less those it has given back
+
+    @property
+    def remembered(self) -> int:
+        """Numbers held at the moment; bounded, however long the signal is."""
+        waiting = [self._samples, *(self._codes or ())]
+        return self._heard.size + self._said.size + sum(0 if held is None else held.numel() for held in waiting)
+
+    def encode(self, piece: Float[Tensor, "1 c n"]) -> TokenStack:
+        """The codes that are complete with this piece: whole blocks, none where none is. Raises as Tokenizer.encode."""
+        self._check_signal(piece, None)
+        if len(piece) != 1:
+            raise ValueError(f"a stream is one signal, got a batch of {len(piece)}; make a stream for each")
+        if self._heard.last:
+            raise ValueError("this stream has ended with flush; a new signal needs a new stream")
+        self._samples = piece.clone() if self._samples is None else torch.cat([self._samples, piece], dim=-1)
+        ready = self._samples.shape[-1] // self._extent * self._extent
+        return self._encoded(ready)
+
+    def flush(self) -> TokenStack:
+        """The codes of what is left of the signal, which ends here; its last cell may be a part of one."""
+        self._heard.last = True
+        return self._encoded(0 if self._samples is None else self._samples.shape[-1])
+
+    def decode(self, stack: TokenStack, last: bool = False) -> Float[Tensor, "1 c n"]:
+        """The samples of the codes so far: whole blocks. last: of all codes, as none will follow."""
+        self._check_stack(stack)
+        if stack.batch_size != 1 or (self._codes is not None and len(stack.levels) != len(self._codes)):
+            raise ValueError(f"a stream is one signal of one number of levels, got {tuple(map(len, stack.levels))}")
+        codes = tuple(level.to(self._device) for level in stack.levels)
+        if self._codes is not None:
+            codes = tuple(torch.cat([held, new], dim=1) for held, new in zip(self._codes, codes, strict=True))
+        self._owed += stack.signal_size[0]
+        cells = codes[0].shape[1]
+        ready = cells if last else cells // self._cells * self._cells
+        self._codes = tuple(level[:, ready:].clone() for level in codes)
+        self._said.last = last
+        pieces = [torch.zeros(1, self._decoder.channels, 0, device=self._device)]
+        with self._exactly():
+            for start in range(0, ready, self._cells):
+                stop = min(start + self._cells, ready)
+                levels = tuple(_fresh(level[:, start:stop]) for level in codes)
+                pieces.append(self._decoder.carry_on(_fresh(self._quantizer.decode(levels)), self._said))
+        signal = torch.cat(pieces, dim=-1)[..., : self._owed]
+        self._owed -= signal.shape[-1]
+        return signal
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._encoder.parameters()).device
+
+    def _encoded(self, ready: int) -> TokenStack:
+        levels: list[Levels] = [tuple(torch.zeros(1, 0, dtype=torch.int64) for _ in self._quantizer.codebook_sizes)]
+        with self._exactly():
+            for start in range(0, ready, self._extent):
+                assert self._samples is not None
+                piece = _fresh(self._samples[..., start : min(start + self._extent, ready)])
+                latent = self._encoder.carry_on(piece.to(self._device, torch.float32), self._heard)
+                levels.append(self._quantizer.encode(_fresh(latent)))
+        if self._samples is not None:
+            self._samples = self._samples[..., ready:].clone()
+        joined = tuple(torch.cat([level.to(self._device) for level in q], dim=1) for q in zip(*levels, strict=True))
+        return self._stack(joined, (ready,), None)
