@@ -109,7 +109,8 @@ RUNS: dict[str, tuple[str, ...]] = {
         )
         for weight in (0.0, 1.0)},
     "gumbel_constant": (
-        "quantizer=gumbel", "objective.weights.kl=0.0", "quantizer.temperature_start=1.0", "quantizer.temperature_end=1.0",
+        "quantizer=gumbel", "objective.weights.kl=0.0", "quantizer.temperature_start=1.0",
+        "quantizer.temperature_end=1.0",
     ),
     "stride_8_256": average(256, 8),
     "stride_16_16384": (*average(16384, 8), "encoder.stride=16"),
