@@ -61,10 +61,11 @@ def main() -> None:
             lines.append(f"{key}\t{text}\n")
     (arguments.out / "transcripts.tsv").write_text("".join(lines), encoding="utf-8")
     (arguments.out / "ATTRIBUTION").write_text(
-        f"Telephone prompts from Asterisk (Debian package {package}-g722, voice {root.name}), G.722 at 16 kHz, unmodified.\n"
-        f"Recorded by {speaker}, financed by Digium, Inc. and others; {licence}. The licence is of the recordings and of\n"
-        "what is cut from them; creativecommons.org has its text. transcripts.tsv: file and words, from the package\n"
-        f"{package}; words in square brackets describe a sound. Made by data/fetch/speech.py.\n",
+        f"Telephone prompts from Asterisk (Debian package {package}-g722, voice {root.name}),\n"
+        f"G.722 at 16 kHz, unmodified. Recorded by {speaker}, financed by Digium, Inc. and others; {licence}.\n"
+        "The licence is of the recordings and of what is cut from them; creativecommons.org has its text.\n"
+        f"transcripts.tsv: file and words, from the package {package}; words in square brackets\n"
+        "describe a sound. Made by data/fetch/speech.py.\n",
         encoding="utf-8",
     )
 
