@@ -12,6 +12,7 @@ from itertools import product
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ def assemble(
         result[(..., *_slices(target))] = piece[(..., *_slices(inside))]
     assert result is not None, "an axis has at least one span"
     return result
+
+
+def pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
+    """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
+    axes = len(size)
+    padded = []
+    for item in items:
+        amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
+        padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
+    return torch.cat(padded)
 
 
 def _slices(bounds: list[tuple[int, int]]) -> tuple[slice, ...]:

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from signaltok.artifact.write import write_tokenizer
-from signaltok.blocks import Span, assemble, plan
+from signaltok.blocks import Span, assemble, pad_to, plan
 from signaltok.exactness import exact_arithmetic
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.types.quantized import Quantized
@@ -25,8 +24,9 @@ class Tokenizer(Part, nn.Module):
 
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
     parts with a finite receptive field compute items longer than it; recorded with an exported tokenizer, because
-    codes are exact for one block size. In training mode forward is one batched pass; in eval mode it is decode of
-    encode, item by item, so that an item's codes depend on nothing but the item.
+    codes are exact for one block size. sample_rate: positions a second, None where signals have none. In training mode
+    forward is one batched pass; in eval mode it is decode of encode, item by item, so that an item's codes depend on
+    nothing but the item.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Tokenizer(Part, nn.Module):
         decoder: Decoder,
         value_range: Sequence[float],
         block: int,
+        sample_rate: int | None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -44,6 +45,7 @@ class Tokenizer(Part, nn.Module):
         self.decoder = decoder
         self.value_range = (float(value_range[0]), float(value_range[1]))
         self.block = block
+        self.sample_rate = sample_rate
         self._check_parts()
 
     def _check_parts(self) -> None:
@@ -116,7 +118,7 @@ class Tokenizer(Part, nn.Module):
             latents = self._latents(signal, lengths, self._cells(chunk))
             codes = [self.quantizer.encode(latent) for latent in latents]
         levels = tuple(
-            _pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
+            pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
         )
         return self.stack(levels, tuple(signal.shape[2:]), lengths)
 
@@ -158,13 +160,13 @@ class Tokenizer(Part, nn.Module):
         grid = self._grid(tuple(signal.shape[2:]))
         kept = grid if tokens is None else (tokens,)
         levels = tuple(
-            _pad_to([q.codes[n] for q in quantized], grid_size(kept, (stride,) * len(grid), share))
+            pad_to([q.codes[n] for q in quantized], grid_size(kept, (stride,) * len(grid), share))
             for n, (stride, share) in enumerate(zip(self.quantizer.level_strides, self.shares, strict=True))
         )
         return Reconstruction(
-            signal=_pad_to(signals, tuple(signal.shape[2:])),
-            quantized=Quantized(z_q=_pad_to([q.z_q for q in quantized], kept), codes=levels),
-            latent=_pad_to(latents, grid),
+            signal=pad_to(signals, tuple(signal.shape[2:])),
+            quantized=Quantized(z_q=pad_to([q.z_q for q in quantized], kept), codes=levels),
+            latent=pad_to(latents, grid),
             mask=self._mask(self._valid(lengths), grid),
         )
 
@@ -321,7 +323,7 @@ class Tokenizer(Part, nn.Module):
             size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
             z_q = self.quantizer.decode_levels(tuple(levels), grid_size(size, self.encoder.stride))
             signals.append(self._decode_latent(z_q, size, chunk))
-        return _pad_to(signals, stack.signal_size)
+        return pad_to(signals, stack.signal_size)
 
     def _spans(
         self, part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None
@@ -362,7 +364,7 @@ class Tokenizer(Part, nn.Module):
         if not (low - slack <= least and most <= high + slack):
             raise ValueError(
                 f"signal has values from {least:g} to {most:g}, but this tokenizer reads {low:g} to {high:g}; "
-                "signaltok.read_image gives pictures in that range"
+                "signaltok.read_image and read_audio give signals in that range"
             )
         if lengths is None:
             return
@@ -388,13 +390,3 @@ class Tokenizer(Part, nn.Module):
                 "the signal): they come from another tokenizer"
             )
         stack.check_range()
-
-
-def _pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
-    """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
-    axes = len(size)
-    padded = []
-    for item in items:
-        amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
-        padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
-    return torch.cat(padded)

@@ -52,6 +52,7 @@ def write_tokenizer(
             "size_rule": size_rule(tokenizer.encoder.tokens),
             "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
+            **({} if tokenizer.sample_rate is None else {"sample_rate": tokenizer.sample_rate}),
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],
             **_shares(tokenizer),

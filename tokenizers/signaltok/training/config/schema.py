@@ -54,6 +54,7 @@ class TokenizerConfig:
     _target_: str = MISSING
     value_range: list[float] = MISSING
     block: int = MISSING
+    sample_rate: int | None = MISSING
 
 
 @dataclass
