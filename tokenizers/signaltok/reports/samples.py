@@ -6,7 +6,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from signaltok.files import atomic_folder
-from signaltok.metrics.evaluation import Evaluation, Pictures
+from signaltok.metrics.evaluation import Evaluation
+from signaltok.metrics.kept import Pictures
 from signaltok.reports import plots
 from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet, token_maps
 from signaltok.reports.run_files import read_curves
