@@ -33,7 +33,7 @@ def tiny() -> Tokenizer:
 @pytest.fixture
 def folder(tmp_path):
     counts = (torch.arange(25),)
-    samples = {"originals": torch.zeros(2, 3, 8, 8, dtype=torch.uint8)}
+    samples = {"00_originals.png": b"one", "01_originals.png": b"two"}
     return write_tokenizer(
         tiny(),
         tmp_path / "tokenizer",

@@ -4,8 +4,10 @@ What a measure cannot say of an item (too short, no speech in it) is NaN, which 
 """
 
 import importlib
+import importlib.util
 import warnings
 from abc import abstractmethod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,13 +24,17 @@ class _PackageMetric(Metric):
 
     def __init__(self, *, sample_rate: int, rate: int | None, package: str, extra: str) -> None:
         self.sample_rate, self.rate = sample_rate, rate or sample_rate
-        try:
-            self._package: Any = importlib.import_module(package)
-        except ImportError:
+        self._name = package
+        if importlib.util.find_spec(package) is None:
             raise ValueError(
                 f"{type(self).__name__} needs the package {package}: pip install 'signaltok[{extra}]', or leave it out "
                 "of metrics"
-            ) from None
+            )
+
+    @property
+    def _package(self) -> Any:
+        """Not held, because a run copies its metrics and modules cannot be copied."""
+        return importlib.import_module(self._name)
 
     def measure(
         self,
@@ -100,17 +106,20 @@ class ObjectiveListener(_PackageMetric):
             raise ValueError(f"mode is {mode!r}; it is one of {', '.join(rates)}")
         super().__init__(sample_rate=sample_rate, rate=rates[mode], package="visqol", extra="visqol")
         self.mode = mode
-        self._listener: Any = None
 
     def of_channel(self, x: np.ndarray, y: np.ndarray) -> float:
         """See _PackageMetric."""
         if 2 * len(x) < self.rate or not x.any():
             return np.nan
-        if self._listener is None:
-            self._listener = self._package.VisqolApi()
-            self._listener.create(mode=self.mode, use_lattice_model=False)
-        return float(self._listener.measure_from_arrays(x, y, self.rate).moslqo)
+        return float(_listener(self.mode).measure_from_arrays(x, y, self.rate).moslqo)
 
     def words(self) -> str:
         """See Metric."""
         return f"visqol-python, mode {self.mode}, no lattice network, at {self.rate / 1000:g} kHz"
+
+
+@lru_cache
+def _listener(mode: str) -> Any:
+    listener = importlib.import_module("visqol").VisqolApi()
+    listener.create(mode=mode, use_lattice_model=False)
+    return listener

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.files import remove_partial
 from signaltok.training import run_folder
 from signaltok.training.assemble import (
@@ -63,8 +63,8 @@ def run(
     folder = Path(settings["paths"]["output_dir"])
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     data = build(settings["data"])
-    if not isinstance(data, ImageData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    if not isinstance(data, SignalData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
     tokenizer = build_tokenizer(settings)
     check_run(settings, known_metrics(settings, tokenizer))
     _start_from(settings, tokenizer)
@@ -148,7 +148,7 @@ def _start_from(settings: dict[str, Any], tokenizer: Any) -> None:
 def _begin_folder(
     settings: dict[str, Any],
     folder: Path,
-    data: ImageData,
+    data: SignalData,
     *,
     command: list[str],
     overrides: list[str],

@@ -33,6 +33,7 @@ class EvalRunConfig:
     checkpoint: str = MISSING
     split: str = MISSING
     tokens: int | None = MISSING
+    levels: list[int] | None = MISSING
     report: bool = MISSING
     limit_eval_batches: int | None = MISSING
 
