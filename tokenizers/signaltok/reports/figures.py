@@ -46,7 +46,7 @@ _FIGURES = {
     "kid": Figure("KID", "", "kernel distance of Inception features", _decimals(5), "less"),
     "si_sdr": Figure("SI-SDR", "dB", "mean over items, each between −100 and 100", _decimals(2), "more"),
     "log_mel_dac": Figure("log-mel distance", "", "DAC's seven windows; 0 is identical", _decimals(3), "less"),
-    "stft_2048_512": Figure("STFT distance", "", "windows 2048 and 512; 0 is identical", _decimals(3), "less"),
+    "stft_512to2048": Figure("STFT distance", "", "windows 2048 and 512; 0 is identical", _decimals(3), "less"),
     "stoi": Figure("STOI", "", "intelligibility of speech; 1 is identical", _decimals(3), "more"),
     "pesq": Figure("PESQ", "", "quality of speech, 1 to 4.64", _decimals(2), "more"),
     "visqol": Figure("ViSQOL", "", "quality, 1 to 5", _decimals(2), "more"),
@@ -166,6 +166,9 @@ def _with_protocol(row: Row, protocols: dict[str, str]) -> Row:
     told = {split: protocols[name] for split, name in names.items() if name in protocols}
     if not told:
         return row
+    texts = list(told.values())
+    if len(texts) == len(row.cells) and len(set(texts)) == 1:
+        return replace(row, meaning=f"{row.meaning}; {texts[0]}")
     return replace(row, meaning="; ".join([row.meaning, *(f"{split}: {text}" for split, text in told.items())]))
 
 

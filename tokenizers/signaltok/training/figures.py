@@ -74,8 +74,9 @@ def show(figures: dict[str, float], *, protocols: dict[str, str], folder: Path, 
         table.add_row(row.label, *(row.cells.get(name, "") for name in named), row.unit)
     console = Console(soft_wrap=True)
     console.print(table)
-    for name, text in protocols.items():
-        console.print(f"{name}: {text}", highlight=False)
+    for text in dict.fromkeys(protocols.values()):
+        names = ", ".join(name for name, other in protocols.items() if other == text)
+        console.print(f"{names}: {text}", highlight=False)
     console.print(f"run     {folder}", highlight=False)
     if report:
         console.print(f"report  {folder / 'report.html'}", highlight=False)
