@@ -62,12 +62,12 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[b, n] -> [b, CODE_DIM, frames]: magnitude to the power 0.3 with its phase, as real and imaginary part."""
+    """[b, n] -> [b, WIDTH, frames]: magnitude to the power 0.3 with its phase, as real and imaginary part."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv1d(WINDOW + 2, WIDTH, 1)
-        self.body = nn.Sequential(*(Block() for _ in range(BLOCKS)), nn.Conv1d(WIDTH, CODE_DIM, 1))
+        self.body = nn.Sequential(*(Block() for _ in range(BLOCKS)), nn.Conv1d(WIDTH, WIDTH, 1))
         self.register_buffer("window", torch.hann_window(WINDOW))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv1d(CODE_DIM, WIDTH, 3, padding=1), *(Block() for _ in range(BLOCKS)))
+        self.body = nn.Sequential(nn.Conv1d(WIDTH, WIDTH, 3, padding=1), *(Block() for _ in range(BLOCKS)))
         self.head = nn.Conv1d(WIDTH, WINDOW + 2, 1)
         self.register_buffer("window", torch.hann_window(WINDOW))
 
@@ -101,10 +101,15 @@ class Decoder(nn.Module):
 
 
 class Residual(nn.Module):
-    """Residual codebooks (Zeghidour et al. 2021), by exponential moving averages; rare codes are replaced."""
+    """Residual codebooks (Zeghidour et al. 2021), each in a small space of its own (Kumar et al. 2023).
+
+    The books are exponential moving averages; rare codes are replaced.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.inward = nn.ModuleList(nn.Linear(WIDTH, CODE_DIM) for _ in range(LEVELS))
+        self.outward = nn.ModuleList(nn.Linear(CODE_DIM, WIDTH) for _ in range(LEVELS))
         self.register_buffer("codes", torch.zeros(LEVELS, CODES, CODE_DIM))
         self.register_buffer("sums", torch.zeros(LEVELS, CODES, CODE_DIM))
         self.register_buffer("counts", torch.ones(LEVELS, CODES))
@@ -113,26 +118,26 @@ class Residual(nn.Module):
     def forward(self, z: Tensor, levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """z [b, d, t]; levels [b]: how many each item uses. The sum of codes, indices [LEVELS, b * t], commitment."""
         b, d, t = z.shape
-        flat = z.float().transpose(1, 2).reshape(-1, d)
-        rest, total, indices, losses = flat.detach(), torch.zeros_like(flat), [], []
+        rest = z.float().transpose(1, 2).reshape(-1, d)
+        total, indices, losses = torch.zeros_like(rest), [], []
         used = levels.repeat_interleave(t)
         for level in range(LEVELS):
             rows = used > level
+            flat = self.inward[level](rest)
             if self.training and self.steps == 0:
-                self.codes[level] = rest[torch.randint(len(rest), (CODES,))]
+                self.codes[level] = flat.detach()[torch.randint(len(flat), (CODES,))]
                 self.sums[level] = self.codes[level]
-            book = self.codes[level]
-            index = (rest @ book.T - book.square().sum(1) / 2).argmax(1)
-            found = book[index] * rows[:, None]
-            losses.append(((flat - total.detach() - found).square().mean(1) * rows).sum() / rows.sum().clamp_min(1))
-            total = total + found
+            book = self.codes[level].clone()
+            index = (flat.detach() @ book.T - book.square().sum(1) / 2).argmax(1)
+            found = book[index]
+            losses.append(((flat - found).square().mean(1) * rows).sum() / rows.sum().clamp_min(1))
+            out = self.outward[level](flat + (found - flat).detach()) * rows[:, None]
             if self.training:
-                self.update(level, rest[rows], index[rows])
-            rest = rest - found
+                self.update(level, flat.detach()[rows], index[rows])
+            total, rest = total + out, rest - out
             indices.append(index)
         self.steps += self.training
-        straight_through = flat + (total - flat).detach()
-        return straight_through.view(b, t, d).transpose(1, 2), torch.stack(indices), torch.stack(losses).mean()
+        return total.view(b, t, d).transpose(1, 2), torch.stack(indices), torch.stack(losses).mean()
 
     def update(self, level: int, rows: Tensor, index: Tensor) -> None:
         if not len(rows):

@@ -67,8 +67,12 @@ def test_every_option_of_every_group_fits(group):
     found = options(group)
     assert found
     for option in found:
-        needed = {"image_folder": ["data.root=x"], "query": ["encoder=query", "decoder=query"]}.get(option, [])
-        checked(f"{group}={option}", *needed)
+        needed = {
+            "image_folder": ["data.root=x"], "audio_folder": ["data.root=x"],
+            "query": ["encoder=query", "decoder=query"],
+            "audio": ["data=speech"], "audio_quality": ["data=speech"],
+        }  # fmt: skip
+        checked(f"{group}={option}", *needed.get(option, []))
 
 
 def test_a_value_that_must_be_given_is_named():

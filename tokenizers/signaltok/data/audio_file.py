@@ -1,6 +1,8 @@
 """Audio files: what their header says, and any stretch of them, without reading the rest.
 
-- wav, flac, ogg (Vorbis, Opus) and mp3 are opened by libsndfile, which seeks;
+- wav, flac, ogg (Vorbis, Opus) and mp3 are opened by libsndfile, which seeks. After a seek the decoders of the last
+  three give other samples for a while (a mp3 frame needs the ones before it, and near its end a Vorbis file was found
+  to be off by a block): a stretch of them is decoded from LOSSY_LEAD samples earlier on;
 - g722 has neither header nor seeking: a byte holds two samples of 16 kHz mono. Its decoder remembers what came before,
   so a stretch is decoded from G722_LEAD bytes earlier on, after which the memory has faded to the bit (measured on the
   prompts of data/speech: from 8,000 bytes on).
@@ -24,6 +26,8 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".opus", ".g722"}
 G722 = ".g722"
 G722_RATE = 16000
 G722_LEAD = 16000
+LOSSY_LEAD = 2**16
+LOSSLESS = frozenset({".wav", ".flac"})
 
 
 class Header(NamedTuple):
@@ -63,10 +67,11 @@ def read_stretch(path: Path, start: int, stop: int) -> Float32[Tensor, "c n"]:
 
 
 def _sound(path: Path, start: int, stop: int) -> np.ndarray:
+    first = start if path.suffix.lower() in LOSSLESS else max(0, start - LOSSY_LEAD)
     with soundfile.SoundFile(path) as file:
-        if start:
-            file.seek(start)
-        return np.ascontiguousarray(file.read(stop - start, dtype="float32", always_2d=True).T)
+        if first:
+            file.seek(first)
+        return np.ascontiguousarray(file.read(stop - first, dtype="float32", always_2d=True)[start - first :].T)
 
 
 def _g722(path: Path, start: int, stop: int) -> np.ndarray:
@@ -85,10 +90,10 @@ def _g722(path: Path, start: int, stop: int) -> np.ndarray:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
+    if not path.is_file():
+        raise ValueError(f"cannot read {path}: there is no such file; check the path")
     try:
         yield
-    except FileNotFoundError as error:
-        raise ValueError(f"cannot read {path}: there is no such file; check the path") from error
     except (soundfile.SoundFileError, OSError) as error:  # PyAV's errors are OSErrors or ValueErrors too
         raise ValueError(f"cannot read {path}: {_reason(error)}; remove or replace it") from error
 

@@ -63,9 +63,11 @@ class ShortTimeIntelligibility(_PackageMetric):
 
     def of_channel(self, x: np.ndarray, y: np.ndarray) -> float:
         """See _PackageMetric."""
+        if 10 * len(x) < self.rate or not x.any():
+            return np.nan
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always", RuntimeWarning)
-            value = float(self._package.stoi(x, y, self.rate, extended=False)) if len(x) * 10 >= self.rate else np.nan
+            value = float(self._package.stoi(x, y, self.rate, extended=False))
         # It warns and gives 1e-5 where too few frames are not silent.
         return np.nan if any("Not enough STFT frames" in str(warning.message) for warning in told) else value
 
