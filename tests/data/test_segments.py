@@ -122,7 +122,7 @@ def test_where_no_file_can_be_read_training_says_so():
     source = Broken()
     source.keys = lambda split: ("bad",)  # type: ignore[method-assign]
     segments = RandomSegments(source=source, split="train", size=RATE, seed=0)
-    with pytest.raises(ValueError, match="no file of 1 can be read"):
+    with pytest.raises(ValueError, match="none of 1 files can be read"):
         segments[0]
 
 

@@ -83,7 +83,7 @@ def _g722(path: Path, start: int, stop: int) -> np.ndarray:
         coded = file.read((stop + 1) // 2 - first)
     if not coded:
         return np.zeros((1, 0), np.float32)
-    with av.open(io.BytesIO(coded), format="g722") as container:
+    with av.open(io.BytesIO(coded), mode="r", format="g722") as container:
         decoded = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     return decoded[:, start - 2 * first : stop - 2 * first].astype(np.float32) / 32768
 

@@ -86,6 +86,12 @@ class Passes:
         whole_passes, rest = divmod(number, self.size)
         return int(self._order(whole_passes)[rest])
 
+    def substitutes(self, number: int) -> Iterator[int]:
+        """The places of sample `number` and of those after it, to the end of its pass and on from its start."""
+        whole_passes, rest = divmod(number, self.size)
+        for later in range(self.size):
+            yield int(self._order(whole_passes)[(rest + later) % self.size])
+
     @contextmanager
     def drawing(self, number: int) -> Iterator[None]:
         """Torch's processor generator draws for sample `number` inside the block, and is as it was afterwards."""

@@ -35,8 +35,7 @@ class RandomSegments(NumberedItems):
         self._unreadable: set[str] = set()
 
     def __getitem__(self, number: int) -> Item:
-        for later in range(self._passes.size):
-            place = self._passes.place(number + later)
+        for place in self._passes.substitutes(number):
             key = self.files[int(torch.searchsorted(self._ends, place, right=True))]
             try:
                 return self._segment(key, number)
@@ -44,7 +43,7 @@ class RandomSegments(NumberedItems):
                 if key not in self._unreadable:
                     _log.warning("%s; another file is taken in its place", error)
                     self._unreadable.add(key)
-        raise ValueError(f"no file of {len(self.files)} can be read, the last being {key}; see the warnings above")
+        raise ValueError(f"none of {len(self.files)} files can be read; see the warnings above")
 
     def _segment(self, key: str, number: int) -> Item:
         length = self.source.length(key)

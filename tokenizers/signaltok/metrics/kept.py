@@ -103,7 +103,10 @@ class SoundKeeper(Keeper):
     def sounds(self) -> Sounds | None:
         """None where there were no items."""
         kept = self._selection.items()
-        return Sounds(*zip(*kept, strict=True), self._rate) if kept else None
+        if not kept:
+            return None
+        originals, reconstructions, codes, keys = zip(*kept, strict=True)
+        return Sounds(originals, reconstructions, codes, keys, self._rate)
 
 
 def pixels(values: Tensor, value_range: tuple[float, float]) -> Tensor:

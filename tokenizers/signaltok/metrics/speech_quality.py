@@ -87,6 +87,8 @@ class PerceptualSpeechQuality(_PackageMetric):
 
     def of_channel(self, x: np.ndarray, y: np.ndarray) -> float:
         """See _PackageMetric."""
+        if not x.any():
+            return np.nan
         value = self._package.pesq(self.rate, x, y, "wb", on_error=self._package.PesqError.RETURN_VALUES)
         return float(value) if value > 0 else np.nan
 
