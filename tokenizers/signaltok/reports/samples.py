@@ -51,6 +51,16 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
     return folder
 
 
+def overview(evaluation: Evaluation, *, limit: int) -> np.ndarray | None:
+    """One picture [h, w, 3] uint8 of the first `limit` items, originals beside reconstructions; None without items.
+
+    Of sounds, their spectrograms.
+    """
+    if evaluation.sounds is not None:
+        return spectrogram_sheet(evaluation.sounds, limit=limit)
+    return None if evaluation.pictures is None else comparison(evaluation.pictures, limit=limit)
+
+
 def comparison(pictures: Pictures, *, limit: int) -> np.ndarray:
     """One picture [h, w, 3] uint8: the first `limit` originals, each with its reconstruction beside it."""
     columns = [
