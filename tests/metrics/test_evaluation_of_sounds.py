@@ -111,6 +111,13 @@ def test_items_without_a_value_are_left_out_and_counted():
     assert found.protocols["never"].startswith("counts; 12 of 12 items")
 
 
+def test_a_model_that_gives_no_numbers_is_seen():
+    model = sound_tokenizer()
+    model.decoder.project.bias.data.fill_(math.nan)
+    found = evaluate(model, batches(), metrics={"si_sdr": ScaleInvariantRatio()})
+    assert math.isnan(found.values["si_sdr"]) and "left out" not in found.protocols["si_sdr"]
+
+
 def residual():
     return ResidualQuantizer(
         latent_dim=3, num_codebooks=3, shared=False, rescale=1.0, dropout=0.0,

@@ -159,3 +159,36 @@ def test_wrong_settings(changes, message):
 def test_pictures_are_refused():
     with pytest.raises(ValueError, match="MultiScaleSTFT looks at sounds"):
         MultiScaleSTFT(windows=[64], **HOW)(*case(noise(1, 3, 8, 8), noise(1, 3, 8, 8)))
+
+
+@pytest.mark.parametrize("lengths", [None, [3000, 500, 1, 2222]])
+@pytest.mark.parametrize(
+    "term",
+    [
+        MultiScaleMel(sample_rate=16000, windows=WINDOWS, bins=BINS, **HOW),
+        MultiScaleSTFT(windows=[64, 512], **(HOW | {"linear_weight": 1.0})),
+        NegativeSISDR(guard=1e-5),
+    ],
+    ids=lambda term: type(term).__name__,
+)
+def test_two_processes_make_the_mean_of_one(term, lengths, monkeypatch):
+    x, y = noise(4, 1, 3000).double(), noise(4, 1, 3000).double()
+    valid = None if lengths is None else torch.tensor(lengths)[:, None]
+    whole = term(*case(x, y, valid))
+    # Shares of unequal size. Each process's counts are noted first, then each is given the sums of both.
+    shares = [slice(0, 3), slice(3, 4)]
+    noted: list[list[torch.Tensor]] = [[], []]
+    monkeypatch.setattr("signaltok.processes.in_group", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+
+    def part(rows, summed):
+        monkeypatch.setattr("signaltok.processes.sum_over_group", summed)
+        return term(*case(x[rows], y[rows], None if valid is None else valid[rows]))
+
+    for number, rows in enumerate(shares):
+        part(rows, lambda own, number=number: noted[number].append(own) or own)
+    parts = []
+    for rows in shares:
+        totals = iter([a + b for a, b in zip(*noted, strict=True)])
+        parts.append(part(rows, lambda own, totals=totals: next(totals)))
+    torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-12, atol=1e-12)

@@ -101,9 +101,11 @@ class _Tally:
     ) -> None:
         low, high = self.value_range
         decoded = decoded.clamp(low, high)
+        broken = decoded.flatten(1).isnan().any(1).cpu()
         for number, metric in enumerate(self.metrics.values()):
             values = metric.measure(signal, decoded, self.value_range, lengths).double().cpu()
-            there = ~values.isnan()
+            # Left out is what a metric says nothing of, not what the model made a mess of: that has to be seen.
+            there = broken | ~values.isnan()
             self.totals[:, number] += torch.stack([values[there].sum(), there.sum()])
         self.sets.add(signal, decoded, lengths, lambda values: pixels(values, self.value_range))
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
