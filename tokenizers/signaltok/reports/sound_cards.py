@@ -27,7 +27,7 @@ def _card(sound: Sound, pictures: list[bytes], tokens: bytes | None) -> str:
     captions = (f"original, {seconds:.1f} s", "reconstruction" + ("" if ratio is None else f", {ratio:.1f} dB"))
     halves = "".join(
         f'<div><img alt="spectrogram of the {name}" src="data:image/png;base64,{_text(picture)}">'
-        f'<audio controls preload="none" aria-label="{name}" src="data:audio/flac;base64,{_text(file)}"></audio>'
+        f'<audio controls preload="metadata" aria-label="{name}" src="data:audio/flac;base64,{_text(file)}"></audio>'
         f"<span>{caption}</span></div>"
         for name, picture, file, caption in zip(
             ("original", "reconstruction"), pictures, sound.files, captions, strict=True
