@@ -44,6 +44,7 @@ def tokenizer() -> Tokenizer:
         decoder=ConvDecoder(**sizes),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     )
 
 

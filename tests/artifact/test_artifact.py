@@ -31,13 +31,14 @@ def tiny() -> Tokenizer:
         decoder=ConvDecoder(axes=2, channels=3, stride=4, widths=[8, 8], depth=1, latent_dim=4),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     ).eval()
 
 
 @pytest.fixture
 def folder(tmp_path):
     counts = (torch.arange(25),)
-    samples = {"originals": torch.zeros(2, 3, 8, 8, dtype=torch.uint8)}
+    samples = {"00_originals.png": b"one", "01_originals.png": b"two"}
     return write_tokenizer(
         tiny(),
         tmp_path / "tokenizer",
@@ -66,6 +67,7 @@ def test_state_that_only_training_reads_is_not_exported_and_may_be_missing(tmp_p
         decoder=tokenizer.decoder,
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     ).eval()
     state = tokenizer.state_dict()
     assert {"quantizer.draws.seed", "quantizer.draws.steps"} <= state.keys()

@@ -28,6 +28,7 @@ def trained(name: str) -> tuple[Tokenizer, torch.Tensor]:
         decoder=DECODERS[name](),
         value_range=(-1.0, 1.0),
         block=128,
+        sample_rate=None,
     ).train()
     size = (20, 24) if tokenizer.encoder.axes == 2 else (333,)
     signal = torch.rand(2, 3, *size) * 2 - 1
@@ -60,6 +61,7 @@ def test_plain_weights_start_a_tokenizer_with_weight_norm_and_the_other_way_roun
         decoder=DECODERS["codec"](),
         value_range=(-1.0, 1.0),
         block=128,
+        sample_rate=None,
     ).eval()
     fill(fresh, loaded.state_dict(), tmp_path)
     torch.testing.assert_close(fresh.embed(signal), tokenizer.embed(signal), rtol=0, atol=1e-5)

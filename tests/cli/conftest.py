@@ -30,6 +30,7 @@ def build_tokenizer(*, seed: int = 0, codes: bool = True) -> Tokenizer:
         decoder=ConvDecoder(**shape),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     ).eval()
 
 

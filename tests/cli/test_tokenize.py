@@ -113,7 +113,7 @@ def test_a_stop_by_hand_says_how_to_go_on(exported, pictures, tmp_path, capsys, 
     def stop(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("signaltok.cli.tokenize.read_image", stop)
+    monkeypatch.setattr("signaltok.cli.signal_files.read_image", stop)
     assert main(["tokenize", str(exported), str(pictures), "--out", str(tmp_path / "tokens")]) == 130
     assert "goes on where it stopped" in capsys.readouterr().err
 

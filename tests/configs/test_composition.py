@@ -67,10 +67,13 @@ def test_every_option_of_every_group_fits(group):
     found = options(group)
     assert found
     for option in found:
-        needed = ["data.root=x"] if option == "image_folder" else []
-        if option.startswith(("query", "codec", "spectral")):  # of these each goes with its twin alone
-            needed = [f"encoder={option}", f"decoder={option}"]
-        checked(f"{group}={option}", *needed)
+        needed = {
+            "image_folder": ["data.root=x"], "audio_folder": ["data.root=x"],
+            "audio": ["data=speech"], "audio_quality": ["data=speech"],
+        }  # fmt: skip
+        own = [f"encoder={option}", f"decoder={option}"]  # of these each goes with its twin alone
+        twins = option.startswith(("query", "codec", "spectral"))
+        checked(f"{group}={option}", *(own if twins else needed.get(option, [])))
 
 
 def test_a_value_that_must_be_given_is_named():

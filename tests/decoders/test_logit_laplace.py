@@ -29,6 +29,7 @@ def tokenizer() -> Tokenizer:
         decoder=decoder(),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     )
 
 

@@ -94,6 +94,7 @@ def test_a_long_file_is_the_same_however_it_is_cut(name):
         decoder=DECODERS[name](),
         value_range=(-1.0, 1.0),
         block=400,
+        sample_rate=None,
     ).train()
     signal = torch.rand(1, 3, 5003, generator=torch.Generator().manual_seed(0)) * 2 - 1
     model(signal)

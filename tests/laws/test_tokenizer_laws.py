@@ -58,6 +58,7 @@ def tokenizer(encoder: str = "conv", quantizer: str = "fsq", decoder: str | None
         decoder=DECODERS[decoder or dict(reversed(pairs()))[encoder]](),
         value_range=(-1.0, 1.0),
         block=BLOCK,
+        sample_rate=None,
     ).train()
     axes = built.encoder.axes
     built(torch.cat([signal_of(axes, 32, 32), signal_of(axes, 32, 32, 100, 90)]))
@@ -208,6 +209,7 @@ def test_law_5_every_parameter_of_a_tokenizer_receives_a_gradient(encoder: str, 
         decoder=DECODERS[decoder](),
         value_range=(-1.0, 1.0),
         block=BLOCK,
+        sample_rate=None,
     ).train()
     signal = signal_of(axes_of(encoder), 32, 32)
     (model(signal).signal - signal).square().mean().backward()

@@ -117,6 +117,7 @@ class Sequence(nn.Module):
             decoder=QueryDecoder(**query),
             value_range=(-9.0, 9.0),
             block=64,
+            sample_rate=None,
         )
         self.term = SquaredError()
 

@@ -11,7 +11,8 @@ from two_processes_count import figures
 
 from signaltok.metrics.codes import summarize_counts
 from signaltok.metrics.distortion import PeakSignalToNoiseRatio, StructuralSimilarity, psnr, ssim
-from signaltok.metrics.evaluation import PICTURES, evaluate
+from signaltok.metrics.evaluation import evaluate
+from signaltok.metrics.kept import ITEMS
 
 METRICS = {"psnr": PeakSignalToNoiseRatio(), "ssim": StructuralSimilarity()}
 
@@ -82,7 +83,7 @@ def test_pictures_are_items_spread_over_the_split_with_their_own_codes():
     assert kept is not None and kept.codes is not None
     order = [key for batch in data for key in batch.keys]
     places = [order.index(key) for key in kept.keys]
-    assert len(places) == PICTURES and places == sorted(set(places)) and places[0] == 0 and places[-1] >= 16
+    assert len(places) == ITEMS and places == sorted(set(places)) and places[0] == 0 and places[-1] >= 16
     signal = torch.cat([batch.signal for batch in data])[places]
     pixels = lambda values: ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)  # noqa: E731
     stack = model.encode(signal)

@@ -48,6 +48,7 @@ def tokenizer(*, codes: bool = True) -> Tokenizer:
         decoder=ConvDecoder(**sizes),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     )
 
 

@@ -144,6 +144,7 @@ def tokenizer(scales: list[int] | None = None) -> Tokenizer:
         decoder=ConvDecoder(**shape),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     )
 
 

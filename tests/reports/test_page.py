@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from well_formed import WellFormed
 
 from signaltok.data.read_image import read_pixels
-from signaltok.metrics.evaluation import Evaluation, Pictures
+from signaltok.metrics.evaluation import Evaluation
+from signaltok.metrics.kept import Pictures
 from signaltok.reports.page import write_report
 from signaltok.reports.samples import save_samples
 

@@ -48,6 +48,7 @@ def tokenizer(quantizer=None, tail=None) -> Tokenizer:
         decoder=QueryDecoder(**SIZES, tokens=TOKENS),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     ).eval()
 
 
@@ -125,6 +126,7 @@ def test_what_cannot_be_shortened_says_so(picture):
         decoder=ViTDecoder(**SIZES),
         value_range=(-1.0, 1.0),
         block=64,
+        sample_rate=None,
     ).eval()
     with pytest.raises(ValueError, match=r"cannot be shortened.*encoder=query"):
         grid.encode(picture).shortened(2)
@@ -142,6 +144,7 @@ def test_a_grid_and_a_sequence_do_not_go_together():
             decoder=ViTDecoder(**SIZES),
             value_range=(-1.0, 1.0),
             block=64,
+            sample_rate=None,
         )
 
 

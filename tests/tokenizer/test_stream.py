@@ -27,6 +27,7 @@ def tokenizer(name: str, quantizer: str = "rvq projected", block: int = BLOCK) -
         decoder=DECODERS[name](),
         value_range=(-1.0, 1.0),
         block=block,
+        sample_rate=None,
     ).train()
     built(signal(400, seed=1))
     return built.eval()
@@ -150,6 +151,7 @@ def test_what_cannot_stream_says_why(name, quantizer, reason):
         decoder=DECODERS[name](),
         value_range=(-1.0, 1.0),
         block=256,
+        sample_rate=None,
     )
     with pytest.raises(ValueError, match=f"this tokenizer cannot stream: {reason}"):
         model.stream()

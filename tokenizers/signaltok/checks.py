@@ -72,7 +72,7 @@ def check_signal(
     if not (low - slack <= least and most <= high + slack):
         raise ValueError(
             f"signal has values from {least:g} to {most:g}, but this tokenizer reads {low:g} to {high:g}; "
-            "signaltok.read_image gives pictures in that range"
+            "signaltok.read_image and read_audio give signals in that range"
         )
     if lengths is None:
         return

@@ -24,8 +24,9 @@ class Tokenizer(Part, nn.Module):
 
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
     parts with a finite receptive field, and causal ones, compute items longer than it; recorded with an exported
-    tokenizer, because codes are exact for one block size. In training mode forward is one batched pass; in eval mode it
-    is decode of encode, item by item, so that an item's codes depend on nothing but the item.
+    tokenizer, because codes are exact for one block size. sample_rate: positions a second, None where signals have
+    none. In training mode forward is one batched pass; in eval mode it is decode of encode, item by item, so that an
+    item's codes depend on nothing but the item.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Tokenizer(Part, nn.Module):
         decoder: Decoder,
         value_range: Sequence[float],
         block: int,
+        sample_rate: int | None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -43,6 +45,7 @@ class Tokenizer(Part, nn.Module):
         self.decoder = decoder
         self.value_range = (float(value_range[0]), float(value_range[1]))
         self.block = block
+        self.sample_rate = sample_rate
         check_parts(encoder, quantizer, decoder, self.value_range, block)
 
     @property

@@ -23,7 +23,7 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
         "```python",
         "import signaltok",
         "tokenizer = signaltok.load(FOLDER)",
-        "x = signaltok.read_image(PICTURE)[None]",
+        f"x = {reading(config)}[None]",
     ]
     lines += ["stack = tokenizer.encode(x)", "y = tokenizer.decode(stack)"] if sizes else ["z = tokenizer.embed(x)"]
     lines += ["```", "", f"Fingerprint: `{config['fingerprint']}`", ""]
@@ -42,14 +42,25 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
 def rate_of(config: dict[str, Any]) -> tuple[float, str]:
     """(bits, of what) of the codes that a config or a store's header describes.
 
-    Of a pixel or position where the grid follows from the size of the signal, else of a whole signal.
+    Of a pixel, position or second where the grid follows from the size of the signal, else of a whole signal.
     """
     tokens, levels = config.get("sequence_length"), zip(config["codebook_sizes"], config["strides"], strict=True)
     if tokens is not None:
         unit = "picture" if config["modality"] == "image" else "signal"
         return sum(math.log2(size) * -(-tokens // stride[0]) for size, stride in levels), unit
-    unit = "pixel" if config["modality"] == "image" else "position"
-    return bits_a_position(config["codebook_sizes"], config["strides"], config.get("shares")), unit
+    bits = bits_a_position(config["codebook_sizes"], config["strides"], config.get("shares"))
+    rate = config.get("sample_rate")
+    if rate is not None:
+        return bits * rate, "second"
+    return bits, "pixel" if config["modality"] == "image" else "position"
+
+
+def reading(config: dict[str, Any]) -> str:
+    """The call that reads a file as this tokenizer takes it."""
+    rate = config.get("sample_rate")
+    if rate is None:
+        return "signaltok.read_image(PICTURE)"
+    return f"signaltok.read_audio(FILE, sample_rate={rate}, channels={config['channels']})"
 
 
 def _paragraph(value: Any) -> list[str]:

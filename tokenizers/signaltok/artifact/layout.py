@@ -24,6 +24,7 @@ MODALITIES = {1: "audio", 2: "image", 3: "video"}
 TRAINING_ONLY = ("draws.seed", "draws.steps")
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
+    "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
     "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0},
 }
 
@@ -37,6 +38,7 @@ class Exportable(Protocol):
     decoder: Decoder
     value_range: tuple[float, float]
     block: int
+    sample_rate: int | None
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
@@ -23,12 +21,12 @@ def write_tokenizer(
     *,
     card: dict[str, Any],
     counts: tuple[Tensor, ...] | None,
-    samples: dict[str, Tensor] | None,
+    samples: dict[str, bytes] | None,
 ) -> Path:
     """Write the folder `out`; one that is there already is replaced if it is an exported tokenizer.
 
     card: what was measured and how it was made, for the README. counts: int64 [K] a level, how often the validation
-    split hits each code. samples: uint8 pictures [n, 3, h, w] by name ("originals", "reconstructions").
+    split hits each code. samples: files by name.
     Raises ValueError where something else stands at `out`, OSError where it cannot be written.
     """
     check_target(out)
@@ -53,6 +51,7 @@ def write_tokenizer(
             "size_rule": size_rule(tokenizer.encoder.tokens),
             "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
+            **({} if tokenizer.sample_rate is None else {"sample_rate": tokenizer.sample_rate}),
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],
             **_shares(tokenizer),
@@ -109,9 +108,7 @@ def _shares(tokenizer: layout.Exportable) -> dict[str, list[list[int]]]:
     return {} if all(share == WHOLE for share in shares) else {"shares": [list(share) for share in shares]}
 
 
-def _write_samples(folder: Path, samples: dict[str, Tensor]) -> None:
+def _write_samples(folder: Path, samples: dict[str, bytes]) -> None:
     folder.mkdir()
-    for name, pictures in samples.items():
-        for number, picture in enumerate(pictures):
-            pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
-            Image.fromarray(pixels).save(folder / f"{number:02d}_{name}.png")
+    for name, content in samples.items():
+        (folder / name).write_bytes(content)

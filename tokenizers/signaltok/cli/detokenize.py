@@ -1,4 +1,4 @@
-"""Turn a token store back into pictures: one PNG an item, named after its key, in the same nested folders."""
+"""Turn a token store back into files: one PNG or WAV an item, named after its key, in the same nested folders."""
 
 import argparse
 from collections import Counter
@@ -6,12 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image
 
 from signaltok.cli.console import progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.signal_files import signal_files
 from signaltok.cli.tokenize import read_header
-from signaltok.files import atomic_file
 from signaltok.store.index import Store, read_store
 from signaltok.store.plan import Header, Item
 from signaltok.types.token_stack import TokenStack
@@ -21,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `signaltok detokenize` takes."""
     parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="the tokenizer that made the tokens")
     parser.add_argument("tokens", type=Path, metavar="TOKENS", help="the token store")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the pictures go")
-    parser.add_argument("--force", action="store_true", help="write over pictures that stand there already")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument("--force", action="store_true", help="write over files that stand there already")
     parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
 
 
@@ -32,16 +31,17 @@ def run(options: argparse.Namespace) -> int:
     header = read_header(folder)
     store = read_store(options.tokens)
     store.check_fingerprint(header.fingerprint)
-    names = _picture_names(store)
+    files = signal_files(folder)
+    names = _file_names(store, files.suffix)
     if not options.force:
-        _check_free(options.out, names)
+        _check_free(options.out, names, files.words)
     tokenizer = open_tokenizer(folder, options.device)
     with progress_bar("detokenize", len(store)) as progress:
         for item in store:
             signal = tokenizer.decode(to_stack(item, header))[0]
-            _write_picture(signal.cpu().numpy(), header.value_range, options.out / names[item.key])
+            files.write(signal.cpu().numpy(), options.out / names[item.key])
             progress.advance(progress.task_ids[0])
-    say(f"{len(names)} pictures in {options.out}")
+    say(f"{len(names)} {files.words} in {options.out}")
     return 0
 
 
@@ -58,32 +58,24 @@ def to_stack(item: Item, header: Header) -> TokenStack:
     )
 
 
-def _picture_names(store: Store) -> dict[str, PurePosixPath]:
-    """Key -> relative path of its PNG: a.jpg becomes a.png, or a.jpg.png where there is an a.png already."""
+def _file_names(store: Store, suffix: str) -> dict[str, PurePosixPath]:
+    """Key -> relative path of its file: a.jpg becomes a.png, or a.jpg.png where there is an a.png already."""
     keys = [item.key for item in store]
-    plain = Counter(PurePosixPath(key).with_suffix(".png") for key in keys)
+    plain = Counter(PurePosixPath(key).with_suffix(suffix) for key in keys)
     names = {}
     for key in keys:
         path = PurePosixPath(key)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{store.folder} has the key {key!r}, which would be written outside the folder")
-        alone = plain[path.with_suffix(".png")] == 1
-        names[key] = path.with_suffix(".png") if alone else path.with_name(f"{path.name}.png")
+        alone = plain[path.with_suffix(suffix)] == 1
+        names[key] = path.with_suffix(suffix) if alone else path.with_name(f"{path.name}{suffix}")
     return names
 
 
-def _check_free(out: Path, names: dict[str, PurePosixPath]) -> None:
+def _check_free(out: Path, names: dict[str, PurePosixPath], words: str) -> None:
     taken = [name for name in names.values() if (out / name).exists()]
     if taken:
         raise ValueError(
-            f"{len(taken)} pictures stand in {out} already, such as {taken[0]}; give a new folder, or --force to "
+            f"{len(taken)} {words} stand in {out} already, such as {taken[0]}; give a new folder, or --force to "
             "write over them"
         )
-
-
-def _write_picture(signal: np.ndarray, value_range: tuple[float, float], path: Path) -> None:
-    low, high = value_range
-    pixels = np.rint((signal.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
-    picture = pixels.transpose(1, 2, 0)
-    with atomic_file(path) as temporary:
-        Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(temporary, format="PNG")

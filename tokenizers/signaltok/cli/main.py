@@ -10,8 +10,8 @@ from signaltok.cli.console import complain
 COMMANDS = {
     "list": "the experiments and the parts there are",
     "export": "make a tokenizer folder of a training run",
-    "tokenize": "turn a folder of pictures into a token store",
-    "detokenize": "turn a token store back into pictures",
+    "tokenize": "turn a folder of pictures or sounds into a token store",
+    "detokenize": "turn a token store back into pictures or sounds",
     "inspect": "show what a run, a tokenizer or a token store holds",
     "compare": "one table, and one page, of many runs: settings, mean and spread over seeds",
     "rerun": "repeat a run from its stored config and hold the figures against the old ones",

@@ -1,4 +1,4 @@
-"""Turn a folder of pictures into a token store: hashed shards of codes, one item a picture.
+"""Turn a folder of pictures or sounds into a token store: hashed shards of codes, one item a file.
 
 A run that was stopped goes on where it stopped when the same command is given again.
 """
@@ -9,8 +9,7 @@ from pathlib import Path
 from signaltok.artifact.read import read_config
 from signaltok.cli.console import complain, progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
-from signaltok.data.image_folder import ImageFolder
-from signaltok.data.read_image import read_image
+from signaltok.cli.signal_files import signal_files
 from signaltok.store.index import fill_store
 from signaltok.store.plan import Failure, Header, Item
 
@@ -18,25 +17,24 @@ from signaltok.store.plan import Failure, Header, Item
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `signaltok tokenize` takes."""
     parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="an exported tokenizer, or an exported run")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the pictures, nested as they may be")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures or sounds, nested as they may be")
     parser.add_argument("--out", type=Path, required=True, metavar="TOKENS", help="folder of the token store")
-    parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="pictures a shard (default 1024)")
+    parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="files a shard (default 1024)")
     parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tokenize; 0 unless no picture could be read."""
+    """Tokenize; 0 unless no file could be read."""
     folder = tokenizer_folder(options.tokenizer)
     header = read_header(folder)
-    if not options.folder.is_dir():
-        raise ValueError(f"there is no folder {options.folder}; give the folder that holds the pictures")
-    keys = ImageFolder(root=str(options.folder), split="all", resize=None, cache_megabytes=0).keys("train")
+    files = signal_files(folder)
+    keys = files.keys(options.folder)
     tokenizer = open_tokenizer(folder, options.device)
     named: set[str] = set()
 
     def compute(key: str) -> Item | Failure:
         try:
-            signal = read_image(options.folder / key)
+            signal = files.read(options.folder / key)
         except ValueError as error:
             reason = str(error).removeprefix(f"cannot read {options.folder / key}: ")
             complain(f"could not read {key}: {reason}")
@@ -61,17 +59,15 @@ def run(options: argparse.Namespace) -> int:
             complain(f"could not read {failure['key']} in an earlier run: {failure['reason']}")
     failed = len(index["failures"])
     if not index["items"]:
-        raise ValueError(f"none of the {failed} pictures of {options.folder} could be read")
+        raise ValueError(f"none of the {failed} {files.words} of {options.folder} could be read")
     unread = f", {failed} could not be read" if failed else ""
-    say(f"{index['items']} pictures, {sum(index['tokens'])} tokens in {options.out}{unread}")
+    say(f"{index['items']} {files.words}, {sum(index['tokens'])} tokens in {options.out}{unread}")
     return 0
 
 
 def read_header(folder: Path) -> Header:
-    """What a store records of the tokenizer in folder. Raises ValueError where it cannot make codes of pictures."""
+    """What a store records of the tokenizer in folder. Raises ValueError where it has no codes."""
     config = read_config(folder)
-    if config["modality"] != "image":
-        raise ValueError(f"{folder} is a tokenizer for {config['modality']}, but tokenize reads pictures")
     if not config["codebook_sizes"]:
         raise ValueError(f"{folder} has no codes (its quantizer is the identity); use embed in Python")
     return Header.from_json(config)

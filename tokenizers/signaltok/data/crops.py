@@ -3,14 +3,15 @@
 Keys of crops are "beach0.jpg#y=64,x=128": the picture, then the upper left corner.
 """
 
-import hashlib
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from signaltok.data.collate import Item
+from signaltok.data.order import Passes
 from signaltok.data.read_image import to_signal
+from signaltok.data.signal_data import CountedItems, NumberedItems
 from signaltok.data.source import PictureSource
 from signaltok.data.split import Split
 
@@ -29,7 +30,7 @@ def _cut(pixels: Tensor, top: int, left: int, size: int) -> Tensor:
     return pixels[:, top : top + size, left : left + size]
 
 
-class RandomCrops:
+class RandomCrops(NumberedItems):
     """Training samples numbered from 0 without end; each is a function of (seed, number) and of nothing else.
 
     Every pass over the pictures is its own permutation of them; position and augmentation are drawn under a
@@ -43,17 +44,13 @@ class RandomCrops:
         self.source = source
         self.size = size
         self.augmentation = augmentation
-        self.seed = seed
         self.pictures = _check(source, split, size)
-        self._orders: dict[int, Tensor] = {}
+        self._passes = Passes(size=len(self.pictures), seed=seed)
 
     def __getitem__(self, number: int) -> Item:
-        whole_passes, place = divmod(number, len(self.pictures))
-        key = self.pictures[int(self._order(whole_passes)[place])]
+        key = self.pictures[self._passes.place(number)]
         pixels = self.source.pixels(key)
-        with torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed, which would seed the accelerators too, and those are not put back.
-            torch.default_generator.manual_seed(self._number("sample", number))
+        with self._passes.drawing(number):
             top = int(torch.randint(pixels.shape[1] - self.size + 1, ()))
             left = int(torch.randint(pixels.shape[2] - self.size + 1, ()))
             crop = self._augmented(_cut(pixels, top, left, self.size))
@@ -70,20 +67,8 @@ class RandomCrops:
             )
         return result
 
-    def _order(self, whole_passes: int) -> Tensor:
-        """The permutation of one pass; the last two are kept, for batches across the border."""
-        if whole_passes not in self._orders:
-            generator = torch.Generator().manual_seed(self._number("pass", whole_passes))
-            self._orders = {k: v for k, v in self._orders.items() if k == whole_passes - 1}
-            self._orders[whole_passes] = torch.randperm(len(self.pictures), generator=generator)
-        return self._orders[whole_passes]
 
-    def _number(self, purpose: str, number: int) -> int:
-        text = f"{purpose} {self.seed} {number}".encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
-
-
-class Tiles:
+class Tiles(CountedItems):
     """All full tiles of every picture that do not overlap, from the upper left corner, row by row.
 
     What remains at the right and the lower border is left out (of 360 x 720 pixels and tiles of 64: 55 tiles, and
@@ -110,7 +95,7 @@ class Tiles:
         return Item(key=f"{key}#y={top},x={left}", signal=signal, label=self.source.label(key))
 
 
-class CentreCrops:
+class CentreCrops(CountedItems):
     """The middle of every picture: the protocol of the papers on ImageNet, together with a scaled shorter side."""
 
     def __init__(self, *, source: PictureSource, split: Split, size: int) -> None:

@@ -1,14 +1,14 @@
 """A folder of pictures, nested as it may be; the split is by the hash of a picture's name."""
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import UInt8
 from torch import Tensor
 
+from signaltok.data.found_files import find_files
 from signaltok.data.read_image import read_pixels, read_size, resize_shorter, resized
 from signaltok.data.source import PictureSource, check_resize, digest
 from signaltok.data.split import SPLITS, Split, split_of
@@ -39,7 +39,7 @@ class ImageFolder(PictureSource):
         self.root = Path(root)
         self.split = split
         self.resize = resize
-        self._everything = tuple(sorted(_found(self.root)))
+        self._everything = tuple(sorted(find_files(self.root, SUFFIXES)))
         if not self._everything:
             raise ValueError(
                 f"the folder {self.root} holds no pictures; expected files ending in {', '.join(sorted(SUFFIXES))}"
@@ -115,22 +115,3 @@ class ImageFolder(PictureSource):
             "resize": self.resize,
             "pictures": {name: len(self._keys[name]) for name in SPLITS},
         }
-
-
-def _found(root: Path) -> Iterator[str]:
-    """Keys of the pictures under root; linked folders are followed, each folder once."""
-    if not root.exists():
-        raise ValueError(f"there is no folder {root}; check data.root")
-    if not root.is_dir():
-        raise ValueError(f"{root} is not a folder; data.root is the folder that holds the pictures")
-    seen: set[str] = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in names:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield (Path(folder) / name).relative_to(root).as_posix()

@@ -1,6 +1,11 @@
 """Which samples a run sees, in which batch."""
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
 
 
 class RunOrder:
@@ -62,3 +67,47 @@ class EvaluationShare:
 def _check_rank(rank: int, world: int) -> None:
     if not 0 <= rank < world:
         raise ValueError(f"rank is {rank} of {world} processes; it must lie in 0..{world - 1}")
+
+
+class Passes:
+    """An endless numbering of `size` places in passes, each pass a permutation of its own, and draws by the number.
+
+    Everything is a function of (seed, number) and of nothing else.
+    """
+
+    def __init__(self, *, size: int, seed: int) -> None:
+        assert size > 0, size
+        self.size = size
+        self.seed = seed
+        self._orders: dict[int, Tensor] = {}
+
+    def place(self, number: int) -> int:
+        """The place that sample `number` stands for."""
+        whole_passes, rest = divmod(number, self.size)
+        return int(self._order(whole_passes)[rest])
+
+    def substitutes(self, number: int) -> Iterator[int]:
+        """The places of sample `number` and of those after it, to the end of its pass and on from its start."""
+        whole_passes, rest = divmod(number, self.size)
+        for later in range(self.size):
+            yield int(self._order(whole_passes)[(rest + later) % self.size])
+
+    @contextmanager
+    def drawing(self, number: int) -> Iterator[None]:
+        """Torch's processor generator draws for sample `number` inside the block, and is as it was afterwards."""
+        with torch.random.fork_rng(devices=[]):
+            # Not torch.manual_seed, which would seed the accelerators too, and those are not put back.
+            torch.default_generator.manual_seed(self._number("sample", number))
+            yield
+
+    def _order(self, whole_passes: int) -> Tensor:
+        """The permutation of one pass; the last two are kept, for batches across the border."""
+        if whole_passes not in self._orders:
+            generator = torch.Generator().manual_seed(self._number("pass", whole_passes))
+            self._orders = {k: v for k, v in self._orders.items() if k == whole_passes - 1}
+            self._orders[whole_passes] = torch.randperm(self.size, generator=generator)
+        return self._orders[whole_passes]
+
+    def _number(self, purpose: str, number: int) -> int:
+        text = f"{purpose} {self.seed} {number}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")

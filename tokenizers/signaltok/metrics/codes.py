@@ -38,17 +38,21 @@ class CodeCounter:
         """Occurrences of every code, a tensor a level, on the processor; summed over the processes of a group."""
         return tuple(sum_over_group(level).cpu() for level in self._counts)
 
-    def summary(self, signal_positions: int) -> dict[str, float]:
+    def summary(self, signal_positions: int, frame_rates: tuple[float, ...] | None = None) -> dict[str, float]:
         """As summarize_counts, with the counts of all processes; signal_positions likewise of all."""
-        return summarize_counts(self.counts(), signal_positions)
+        return summarize_counts(self.counts(), signal_positions, frame_rates)
 
 
-def summarize_counts(counts: tuple[Int64[Tensor, "_"], ...], signal_positions: int) -> dict[str, float]:
+def summarize_counts(
+    counts: tuple[Int64[Tensor, "_"], ...], signal_positions: int, frame_rates: tuple[float, ...] | None = None
+) -> dict[str, float]:
     """The numbers of a stack of levels, and each level's own under `<name>_<level>`.
 
     usage, perplexity: the minimum over the levels. dead, tokens: the sum. entropy: bits a token, over all levels.
-    bits_per_pixel: sum over levels of tokens * log2 K, per signal position. entropy_bits_per_pixel: with the
-    entropy instead of log2 K, what an ideal coder of single tokens would need.
+    Of signals without time: bits_per_pixel: sum over levels of tokens * log2 K, per signal position;
+    entropy_bits_per_pixel: with the entropy instead of log2 K, what an ideal coder of single tokens would need.
+    With frame_rates, each level's tokens a second: bitrate, the sum over levels of frame rate * log2 K in bits a
+    second, and effective_bitrate, with the entropy instead of log2 K.
     """
     tokens = [int(level.sum()) for level in counts]
     if not counts or not all(tokens) or signal_positions <= 0:
@@ -65,9 +69,14 @@ def summarize_counts(counts: tuple[Int64[Tensor, "_"], ...], signal_positions: i
         "dead": float(sum(dead)),
         "entropy": ideal / sum(tokens),
         "tokens": float(sum(tokens)),
-        "bits_per_pixel": nominal / signal_positions,
-        "entropy_bits_per_pixel": ideal / signal_positions,
     }
+    if frame_rates is None:
+        values |= {"bits_per_pixel": nominal / signal_positions, "entropy_bits_per_pixel": ideal / signal_positions}
+    else:
+        sizes = [len(level) for level in counts]
+        rates = list(zip(frame_rates, sizes, entropy, strict=True))
+        values["bitrate"] = sum(rate * math.log2(size) for rate, size, _ in rates)
+        values["effective_bitrate"] = sum(rate * bits for rate, _, bits in rates)
     levels = {"usage": usage, "perplexity": perplexity, "dead": dead, "entropy": entropy}
     for name, numbers in levels.items():
         values |= {f"{name}_{level}": float(number) for level, number in enumerate(numbers)}

@@ -16,7 +16,7 @@ CAP_DECIBEL = 100.0  # what an item without any error counts in a mean of PSNR
 
 
 class Metric(Part, ABC):
-    """A number per item; a split's value is the mean over its items."""
+    """A number per item; a split's value is the mean over those items of which there is one."""
 
     @abstractmethod
     def measure(
@@ -26,7 +26,11 @@ class Metric(Part, ABC):
         value_range: tuple[float, float],
         lengths: Int64[Tensor, "b axes"] | None,
     ) -> Float[Tensor, " b"]:
-        """Finite values, one an item. lengths: valid extents, None where all items are full."""
+        """A value an item, finite, or NaN where it cannot be said. lengths: valid extents, None where all are full."""
+
+    def words(self) -> str:
+        """Settings that the value means nothing without, in one line; empty where there are none."""
+        return ""
 
 
 class PeakSignalToNoiseRatio(Metric):
@@ -65,7 +69,7 @@ def psnr(
 ) -> Float[Tensor, " b"]:
     """10 log10(R^2 / mean (x - y)^2) in dB per item, R = high - low; inf for identical items."""
     low, high = value_range
-    mean_square = torch.stack([(_exact(a) - _exact(b)).square().mean() for a, b in _pairs(x, y, lengths)])
+    mean_square = torch.stack([(exact(a) - exact(b)).square().mean() for a, b in pairs(x, y, lengths)])
     return 10 * torch.log10((high - low) ** 2 / mean_square)
 
 
@@ -85,16 +89,16 @@ def ssim(
     if min(x.shape[2:]) < WINDOW or (lengths is not None and int(lengths.min()) < WINDOW):
         least = tuple(x.shape[2:]) if lengths is None else tuple(lengths.min(0).values.tolist())
         raise ValueError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {least}; leave out metrics.ssim")
-    return torch.stack([_ssim_of_one(a, b, value_range) for a, b in _pairs(x, y, lengths)])
+    return torch.stack([_ssim_of_one(a, b, value_range) for a, b in pairs(x, y, lengths)])
 
 
 def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tensor:
     low, high = value_range
-    x, y = ((_exact(v) - low) / (high - low) for v in (x, y))
+    x, y = ((exact(v) - low) / (high - low) for v in (x, y))
     return structural_similarity(x, y).mean()
 
 
-def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+def pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:
     """Every item [c, *own size] beside its reconstruction, without padding."""
     assert x.shape == y.shape, f"{tuple(x.shape)} is measured against {tuple(y.shape)}"
     if lengths is None:
@@ -103,6 +107,6 @@ def _pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, T
     return [(a[cut], b[cut]) for a, b, cut in zip(x, y, cuts, strict=True)]
 
 
-def _exact(values: Tensor) -> Tensor:
-    """In float64, on the processor where the device has no such numbers."""
+def exact(values: Tensor) -> Tensor:
+    """The values in float64, on the processor where the device has no such numbers."""
     return (values.cpu() if values.device.type == "mps" else values).double()

@@ -4,43 +4,34 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
 from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.feature_sets import FeatureSets
+from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
 from signaltok.metrics.probe import LinearProbe, ProbeSets
-from signaltok.metrics.selection import SpreadSelection
 from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
-
-PICTURES = 8
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Some items, spread evenly over the split: as they were, as they came back, and their first level's codes."""
-
-    originals: UInt8[Tensor, "n c h w"]
-    reconstructions: UInt8[Tensor, "n c h w"]
-    codes: Int64[Tensor, "n ..."] | None
-    keys: tuple[str, ...]
+from signaltok.types.token_stack import TokenStack
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
 
-    pictures: None where the signals are not pictures. protocols: of those values that mean nothing without one.
+    pictures, sounds: some items, None where the signals are no pictures, no sounds. protocols: of those values that
+    mean nothing without one.
     """
 
     values: dict[str, float]
     counts: tuple[Int64[Tensor, "_"], ...]
     pictures: Pictures | None
+    sounds: Sounds | None = None
     protocols: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,18 +42,22 @@ def evaluate(
     metrics: Mapping[str, Metric | SetMetric | LinearProbe],
     on_batch: Callable[[int], None] | None = None,
     tokens: int | None = None,
+    levels: int | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
     A Metric is the mean over items, a SetMetric or a LinearProbe a number about all of them; codes are counted over the
-    whole split.
+    whole split. Items of which a Metric has no value are left out of its mean, and its protocol says how many.
     Where a process group exists, every process must call this with its own part of the split, which may be empty, and
-    all get the same values; pictures are a process's own.
+    all get the same values; pictures and sounds are a process's own.
     on_batch is told the number of items after each batch. tokens: reconstruct from so many of the tokens of a sequence,
-    the first ones (Tokenizer.forward). Raises ValueError where no process has a batch, or where
-    a metric and a number about codes have one name.
+    the first ones (Tokenizer.forward); levels: from the first so many levels, where the quantizer can. Raises
+    ValueError where no process has a batch, or where a metric and a number about codes have one name.
     """
-    tally = _Tally(tokenizer, metrics, tokens)
+    probes = sorted(name for name, metric in metrics.items() if isinstance(metric, LinearProbe))
+    if levels is not None and probes:
+        raise ValueError(f"the probes {probes} look at all levels; leave them out of metrics, or levels out")
+    tally = _Tally(tokenizer, metrics, levels)
     training = tokenizer.training
     tokenizer.eval()
     try:
@@ -71,7 +66,10 @@ def evaluate(
             for batch in batches:
                 signal = batch.signal.to(tokenizer.device)
                 lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
-                tally.add(batch, signal, lengths, tokenizer(signal, lengths, tokens))
+                decoded, stack, result = _reconstructed(tokenizer, signal, lengths, tokens, levels)
+                tally.add(signal, lengths, batch.keys, decoded, stack)
+                if result is not None:
+                    tally.probes.add(batch.labels, batch.keys, tokenizer.quantizer, result, stack)
                 if on_batch is not None:
                     on_batch(len(signal))
     finally:
@@ -79,80 +77,91 @@ def evaluate(
     return tally.result()
 
 
+def _reconstructed(
+    tokenizer: Tokenizer, signal: Tensor, lengths: Tensor | None, tokens: int | None, levels: int | None
+) -> tuple[Tensor, TokenStack | None, Reconstruction | None]:
+    if levels is not None:
+        stack = tokenizer.encode(signal, lengths).first_levels(levels)
+        return tokenizer.decode(stack), stack, None
+    result = tokenizer(signal, lengths, tokens)
+    size, codes = tuple(signal.shape[2:]), result.quantized.codes
+    return result.signal, tokenizer.stack(codes, size, lengths, tokens) if codes else None, result
+
+
 class _Tally:
     """What is added up over the batches of one evaluation."""
 
     def __init__(
-        self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric | LinearProbe], tokens: int | None
+        self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric | LinearProbe], levels: int | None
     ) -> None:
-        self.tokenizer, self.tokens = tokenizer, tokens
+        self.tokenizer = tokenizer
         self.metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
         self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
         self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
         self.value_range = tokenizer.value_range
-        self.strides, self.shares = tokenizer.strides, tokenizer.shares
-        self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes)
-        self.totals = torch.zeros(len(self.metrics), dtype=torch.float64)
+        self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
+        self.totals = torch.zeros(2, len(self.metrics), dtype=torch.float64)  # sums, and over how many items
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
-        self.pictures = SpreadSelection(PICTURES)
+        self.pictures = PictureKeeper(self.value_range)
+        rate = tokenizer.sample_rate
+        self.sounds = None if rate is None else SoundKeeper(rate)
 
-    def add(self, batch: Batch, signal: Tensor, lengths: Tensor | None, result: Reconstruction) -> None:
+    def add(
+        self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], decoded: Tensor, stack: TokenStack | None
+    ) -> None:
         low, high = self.value_range
-        decoded = result.signal.clamp(low, high)
+        decoded = decoded.clamp(low, high)
+        broken = decoded.flatten(1).isnan().any(1).cpu()
         for number, metric in enumerate(self.metrics.values()):
-            self.totals[number] += metric.measure(signal, decoded, self.value_range, lengths).double().sum().cpu()
-        self.sets.add(signal, decoded, lengths, self._pixels)
+            values = metric.measure(signal, decoded, self.value_range, lengths).double().cpu()
+            # Left out is what a metric says nothing of, not what the model made a mess of: that has to be seen.
+            there = broken | ~values.isnan()
+            self.totals[:, number] += torch.stack([values[there].sum(), there.sum()])
+        self.sets.add(signal, decoded, lengths, lambda values: pixels(values, self.value_range))
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
         self.extent += torch.tensor([len(signal), positions])
-        stack = None
-        if self.strides:
-            codes = result.quantized.codes
-            stack = self.tokenizer.stack(codes, tuple(signal.shape[2:]), lengths, self.tokens)
+        if stack is not None:
             self.codes.update(stack)
-        self.probes.add(batch.labels, batch.keys, self.tokenizer.quantizer, result, stack)
-        if signal.ndim == 4:
-            first = result.quantized.codes[0] if self.strides else None
-            for item, key in enumerate(batch.keys):
-                if self.pictures.wants():
-                    codes = None if first is None else first[item].cpu()
-                    pair = (self._pixels(values[item]).cpu() for values in (signal, decoded))
-                    self.pictures.add((*pair, codes, key))
-                else:
-                    self.pictures.skip()
+        if self.sounds is not None:
+            self.sounds.add(signal, decoded, lengths, stack, keys)
+        elif signal.ndim == 4:
+            self.pictures.add(signal, decoded, lengths, stack, keys)
 
     def result(self) -> Evaluation:
         items, positions = (int(n) for n in sum_over_group(self.extent))
         if items == 0:
             raise ValueError("there is nothing to evaluate: the split gave no batch")
-        means = (sum_over_group(self.totals) / items).tolist()
+        totals, measured = sum_over_group(self.totals).tolist()
+        found = zip(self.metrics, totals, measured, strict=True)
         probed, how = self.probes.results()
-        values = dict(zip(self.metrics, means, strict=True)) | self.sets.values() | probed
+        values = {name: total / count for name, total, count in found if count} | self.sets.values() | probed
         protocols = self.sets.protocols(items) | how
-        if not self.strides:
-            return Evaluation(values=values, counts=(), pictures=self._pictures(), protocols=protocols)
-        about_codes = self.codes.summary(positions)
+        for (name, metric), count in zip(self.metrics.items(), measured, strict=True):
+            missing = f"{items - int(count)} of {items} items have no value and are left out" if count < items else ""
+            text = "; ".join(filter(None, (metric.words(), missing)))
+            if text:
+                protocols[name] = text
+        counts = self.codes.counts()
+        about_codes = self.codes.summary(positions, self._frame_rates(counts, positions)) if counts else {}
         if values.keys() & about_codes.keys():
             raise ValueError(
                 f"metrics {sorted(values.keys() & about_codes.keys())} have the names of numbers about codes; "
                 "rename them under metrics"
             )
         return Evaluation(
-            values=values | about_codes, counts=self.codes.counts(), pictures=self._pictures(), protocols=protocols
+            values=values | about_codes,
+            counts=counts,
+            pictures=self.pictures.pictures(),
+            sounds=None if self.sounds is None else self.sounds.sounds(),
+            protocols=protocols,
         )
 
-    def _pixels(self, values: Tensor) -> Tensor:
-        low, high = self.value_range
-        return ((values.float() - low) * (255 / (high - low))).round().clamp(0, 255).to(torch.uint8)
-
-    def _pictures(self) -> Pictures | None:
-        kept = self.pictures.items()
-        if not kept:
+    def _frame_rates(self, counts: tuple[Tensor, ...], positions: int) -> tuple[float, ...] | None:
+        """Tokens a second, a level; of sequences, whose number follows from no rate, as they were counted."""
+        rate = self.tokenizer.sample_rate
+        if rate is None:
             return None
-        kept = [item for item in kept if item[0].shape == kept[0][0].shape]
-        originals, reconstructions, codes, keys = zip(*kept, strict=True)
-        return Pictures(
-            originals=torch.stack(originals),
-            reconstructions=torch.stack(reconstructions),
-            codes=None if codes[0] is None else torch.stack(codes),
-            keys=keys,
-        )
+        if self.tokenizer.encoder.tokens is not None:
+            return tuple(int(level.sum()) * rate / positions for level in counts)
+        grids = zip(self.tokenizer.strides, self.tokenizer.shares, strict=True)
+        return tuple(rate / stride[0] * kept / of for stride, (kept, of) in grids)[: len(counts)]

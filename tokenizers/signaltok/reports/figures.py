@@ -50,6 +50,16 @@ _FIGURES = {
         "probe, code embedding", "%", "linear probe of the vectors of the codes", _decimals(1, 100), "more"
     ),
     "probe_code_bag": Figure("probe, code bag", "%", "linear probe of the shares of codes", _decimals(1, 100), "more"),
+    "si_sdr": Figure("SI-SDR", "dB", "mean over items, each between −100 and 100", _decimals(2), "more"),
+    "log_mel_dac": Figure("log-mel distance", "", "DAC's seven windows; 0 is identical", _decimals(3), "less"),
+    "stft_512to2048": Figure("STFT distance", "", "windows 2048 and 512; 0 is identical", _decimals(3), "less"),
+    "stoi": Figure("STOI", "", "intelligibility of speech; 1 is identical", _decimals(3), "more"),
+    "pesq": Figure("PESQ", "", "quality of speech, 1 to 4.64", _decimals(2), "more"),
+    "visqol": Figure("ViSQOL", "", "quality, 1 to 5", _decimals(2), "more"),
+    "bitrate": Figure("bitrate", "kb/s", "tokens a second × log₂ of the codebook size", _decimals(3, 1e-3), "less"),
+    "effective_bitrate": Figure(
+        "effective bitrate", "kb/s", "tokens a second × entropy of the code histogram", _decimals(3, 1e-3), "less"
+    ),
     "bits_per_pixel": Figure(
         "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),
@@ -89,6 +99,19 @@ def summary_table(summary: dict[str, float], protocols: dict[str, str] | None = 
         if key in summary:
             rows.append(Row(figure.label, figure.unit, figure.meaning, {RUN: figure.text(summary[key])}))
     return [_with_protocol(row, protocols or {}) for row in rows]
+
+
+def level_rows(curve: dict[int, dict[str, float]]) -> list[tuple[str, str, list[str]]]:
+    """Of values by the number of levels that are decoded: label, unit and a text a number, in the order shown."""
+    names = [key.removeprefix("val/") for key in in_order({f"val/{name}" for row in curve.values() for name in row})]
+    rows = []
+    for name in names:
+        if _level(name) is None:
+            about = figure(f"val/{name}")
+            rows.append(
+                (about.label, about.unit, [about.text(row[name]) if name in row else "" for row in curve.values()])
+            )
+    return rows
 
 
 def figure(key: str) -> Figure:
@@ -149,6 +172,9 @@ def _with_protocol(row: Row, protocols: dict[str, str]) -> Row:
     told = {split: protocols[name] for split, name in names.items() if name in protocols}
     if not told:
         return row
+    texts = list(told.values())
+    if len(texts) == len(row.cells) and len(set(texts)) == 1:
+        return replace(row, meaning=f"{row.meaning}; {texts[0]}")
     return replace(row, meaning="; ".join([row.meaning, *(f"{split}: {text}" for split, text in told.items())]))
 
 

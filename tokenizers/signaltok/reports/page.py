@@ -10,21 +10,27 @@ import numpy as np
 
 from signaltok.files import read_json, write_text
 from signaltok.reports import plots
-from signaltok.reports.figures import RUN, Row, columns, summary_table
+from signaltok.reports.figures import RUN, Row, columns, level_rows, summary_table
 from signaltok.reports.pictures import channels_last, code_colours, png, token_maps
 from signaltok.reports.run_files import (
+    LEVELS,
     Curve,
     Samples,
     read_counts,
     read_curves,
+    read_levels,
     read_samples,
     read_text,
 )
 from signaltok.reports.samples import SAMPLES, TENSORS
+from signaltok.reports.sound_cards import sound_cards
+from signaltok.reports.sounds import Sound, read_sounds
 
 REPORT = "report.html"
 PICTURE_BYTES = 1_900_000  # of PNG files, before base64 makes them a third larger: the page stays below 3 MB
-HEADLINE = ("PSNR", "SSIM", "bits per pixel", "usage", "perplexity")
+HEADLINE = (
+    "PSNR", "SSIM", "SI-SDR", "log-mel distance", "STOI", "bits per pixel", "bitrate", "usage", "perplexity",
+)  # fmt: skip
 NAMED_VERSIONS = ("signaltok", "torch", "torchvision", "pytorch-lightning", "numpy")
 SHARP_BELOW = 160  # smaller pictures are enlarged without smoothing
 
@@ -42,7 +48,9 @@ def write_report(run_dir: Path) -> Path:
     samples = read_samples(run_dir / SAMPLES / TENSORS)
     counts = read_counts(run_dir / "code_counts.safetensors")
     curves = read_curves(run_dir / "metrics.csv")
-    parts = [_header(run_dir, provenance), _figures(summary, protocols), _pictures(samples)]
+    sounds = read_sounds(run_dir / SAMPLES)
+    parts = [_header(run_dir, provenance), _figures(summary, protocols)]
+    parts += [_by_levels(read_levels(run_dir / LEVELS)), _sounds(sounds) if sounds else _pictures(samples)]
     if counts is not None or any(name.endswith("/usage") for name in summary):
         parts.append(_usage(counts, summary))
     parts += [_curves(curves), _provenance(provenance), _config(read_text(run_dir / "config.yaml"))]
@@ -127,6 +135,40 @@ def _pictures(samples: Samples | None) -> str:
     if maps is not None:
         note += " The third picture is the first level's token map: one cell a token, one colour a code."
     return _section(title, note, f'<div class="samples">\n{"".join(cards)}</div>')
+
+
+def _sounds(sounds: list[Sound]) -> str:
+    note = (
+        "Items spread evenly over the split, at most ten seconds of each. Spectrograms: frequency upwards from 0 to "
+        "half the sample rate, both on the original's scale of 80 dB. SI-SDR is of the sound shown."
+    )
+    if sounds[0].codes:
+        note += " The strip below is the token map over time: one row a level, one colour a code."
+    return _section("Originals and reconstructions", note, sound_cards(sounds, PICTURE_BYTES))
+
+
+def _by_levels(found: tuple[str, dict[int, dict[str, float]]] | None) -> str:
+    """The figures of the first so many levels; nothing where they were not asked for."""
+    if found is None:
+        return ""
+    split, curve = found
+    head = "".join(f'<th class="number">{count}</th>' for count in curve)
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in cells)
+        + f'<td class="unit">{escape(unit)}</td></tr>'
+        for label, unit, cells in level_rows(curve)
+    )
+    table = (
+        f'<div class="card scroll"><table>\n<thead><tr><th>levels, {escape(split)}</th>{head}<th></th></tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
+    drawings = [
+        f'<div class="card plot">{plots.svg(figure, f"levels{n}")}</div>'
+        for n, figure in enumerate(plots.level_figures(curve, plots.PAGE))
+    ]
+    curves = f'<div class="curves more">\n{"".join(drawings)}\n</div>'
+    return _section("By number of levels", "Decoded from the first so many levels alone.", f"{table}\n{curves}")
 
 
 def _card(files: list[bytes], original: np.ndarray, reconstruction: np.ndarray) -> str:

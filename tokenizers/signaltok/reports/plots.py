@@ -17,9 +17,17 @@ from signaltok.reports.run_files import Curve
 
 POINTS = 400  # a line is thinned to so many
 PANELS = 9
-FIRST = ("psnr", "ssim", "loss", "reconstruction")  # the panels that come first, in this order
+FIRST = (
+    "psnr",
+    "ssim",
+    "si_sdr",
+    "log_mel_dac",
+    "stoi",
+    "loss",
+    "reconstruction",
+)  # the panels that come first, in this order
 LAST = ("learning_rate",)
-LEFT_OUT = ("tokens", "entropy_bits_per_pixel", "dead")  # what other panels say already
+LEFT_OUT = ("tokens", "entropy_bits_per_pixel", "effective_bitrate", "dead")  # what other panels say already
 LEVEL = re.compile(r"_(\d+)$")
 
 
@@ -114,6 +122,26 @@ def panel_figure(panel: Panel, style: Style) -> Figure:
     figure = Figure(figsize=(4.0, 2.5), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
     _draw(_axes(figure, style), panel, style)
     return figure
+
+
+def level_figures(values: dict[int, dict[str, float]], style: Style) -> list[Figure]:
+    """A figure for each metric of FIRST: its value over the bits that the first so many levels take."""
+    if len(values) < 2:
+        return []
+    rows = list(values.values())
+    rate, unit, factor = ("bitrate", "kb/s", 1e-3) if "bitrate" in rows[0] else ("bits_per_pixel", "bits a pixel", 1.0)
+    figures = []
+    for name in FIRST:
+        if any(name not in row or rate not in row for row in rows):
+            continue
+        figure = Figure(figsize=(4.0, 2.5), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
+        axes = _axes(figure, style)
+        points = sorted((row[rate] * factor, row[name]) for row in rows)
+        axes.plot(*zip(*points, strict=True), "o-", color=style.series[0], linewidth=1.8, markersize=4)
+        axes.set_title(name.replace("_", " "), loc="left", color=style.ink, fontsize=10.5)
+        axes.set_title(unit, loc="right", color=style.muted, fontsize=8.5)
+        figures.append(figure)
+    return figures
 
 
 def curves_figure(panels: Sequence[Panel], style: Style) -> Figure:

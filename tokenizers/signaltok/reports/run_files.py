@@ -9,6 +9,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from signaltok.files import read_json
+
+LEVELS = "levels.json"  # figures by the number of levels that are decoded
 COUNT_NAME = re.compile(r"^(?:(test|val)\.)?counts\.(\d+)$")
 
 
@@ -79,6 +82,14 @@ def read_counts(path: Path) -> tuple[str, list[np.ndarray]] | None:
         if split in by_split:
             return split, [by_split[split][level] for level in sorted(by_split[split])]
     return None
+
+
+def read_levels(path: Path) -> tuple[str, dict[int, dict[str, float]]] | None:
+    """The split, and number of levels that were decoded -> values; None where there is no such file."""
+    content = read_json(path)
+    if content is None:
+        return None
+    return str(content["split"]), {int(count): values for count, values in content["levels"].items()}
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

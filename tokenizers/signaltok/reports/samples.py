@@ -6,10 +6,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from signaltok.files import atomic_folder
-from signaltok.metrics.evaluation import Evaluation, Pictures
+from signaltok.metrics.evaluation import Evaluation
+from signaltok.metrics.kept import Pictures
 from signaltok.reports import plots
 from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet, token_maps
 from signaltok.reports.run_files import read_curves
+from signaltok.reports.sounds import spectrogram_sheet, write_sounds
 
 SAMPLES = "samples"
 TENSORS = "samples.safetensors"
@@ -19,7 +21,8 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
     """Write run_dir/samples, whole or not at all, and return it.
 
     samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
-    tokens.png and usage.png where there are codes, curves.png where run_dir has metrics.csv.
+    tokens.png and usage.png where there are codes, curves.png where run_dir has metrics.csv. Of sounds: what
+    reports.sounds writes, and spectrograms.png.
     """
     folder = run_dir / SAMPLES
     panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))
@@ -36,12 +39,26 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
             if cells is not None:
                 maps = Column("codes, level 0", enlarged(code_colours(cells), originals.pictures.shape[1:3]))
                 (temporary / "tokens.png").write_bytes(png(sheet([originals, maps], across=2)))
+        if evaluation.sounds is not None:
+            write_sounds(temporary, evaluation.sounds)
+            shown = spectrogram_sheet(evaluation.sounds, limit=len(evaluation.sounds.keys))
+            (temporary / "spectrograms.png").write_bytes(png(shown))
         if evaluation.counts:
             hits = [counts.numpy() for counts in evaluation.counts]
             (temporary / "usage.png").write_bytes(plots.png(plots.usage_figure(hits, plots.PAPER)))
         if panels:
             (temporary / "curves.png").write_bytes(plots.png(plots.curves_figure(panels, plots.PAPER)))
     return folder
+
+
+def overview(evaluation: Evaluation, *, limit: int) -> np.ndarray | None:
+    """One picture [h, w, 3] uint8 of the first `limit` items, originals beside reconstructions; None without items.
+
+    Of sounds, their spectrograms.
+    """
+    if evaluation.sounds is not None:
+        return spectrogram_sheet(evaluation.sounds, limit=limit)
+    return None if evaluation.pictures is None else comparison(evaluation.pictures, limit=limit)
 
 
 def comparison(pictures: Pictures, *, limit: int) -> np.ndarray:

@@ -29,6 +29,7 @@ class Header:
     value_range: tuple[float, float]
     shares: tuple[tuple[int, int], ...] | None = None
     sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
+    sample_rate: int | None = None  # of sounds
 
     @property
     def axes(self) -> int:
@@ -50,6 +51,7 @@ class Header:
             "value_range": list(self.value_range),
             **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
             **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
+            **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
         }
 
     @classmethod
@@ -64,6 +66,7 @@ class Header:
             value_range=(low, high),
             shares=tuple((kept, of) for kept, of in content["shares"]) if "shares" in content else None,
             sequence_length=content.get("sequence_length"),
+            sample_rate=content.get("sample_rate"),
         )
 
 

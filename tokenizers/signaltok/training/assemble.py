@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
 from signaltok.training.callbacks.clock import TrainingClock
@@ -16,7 +16,9 @@ from signaltok.training.config.resolve import fit_to_length
 from signaltok.training.data_module import RunData
 from signaltok.training.module import TokenizerModule
 
-CODE_VALUES = ("usage", "perplexity", "dead", "entropy", "tokens", "bits_per_pixel", "entropy_bits_per_pixel")
+CODE_VALUES = ("usage", "perplexity", "dead", "entropy", "tokens")
+RATES = ("bits_per_pixel", "entropy_bits_per_pixel")
+RATES_OF_SOUNDS = ("bitrate", "effective_bitrate")
 
 
 def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
@@ -28,7 +30,7 @@ def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def build_run_data(config: dict[str, Any], *, data: ImageData) -> RunData:
+def build_run_data(config: dict[str, Any], *, data: SignalData) -> RunData:
     """The data of a run with its limits."""
     trainer = config["trainer"]
     return RunData(
@@ -94,12 +96,12 @@ def known_metrics(config: dict[str, Any], tokenizer: Tokenizer) -> list[str]:
     """Every name by which a run of this config and tokenizer can be judged at its end."""
     evaluated = [name for name, node in config["metrics"].items() if node is not None]
     if tokenizer.quantizer.codebook_sizes:
-        evaluated += CODE_VALUES
+        evaluated += [*CODE_VALUES, *(RATES if tokenizer.sample_rate is None else RATES_OF_SOUNDS)]
     splits = ("val", "test") if config["run"]["evaluate"] else ("val",)
     return [f"{split}/{name}" for split in splits for name in evaluated]
 
 
-def _check_data(tokenizer: Tokenizer, data: ImageData) -> None:
+def _check_data(tokenizer: Tokenizer, data: SignalData) -> None:
     if tuple(data.value_range) != tuple(tokenizer.value_range):
         raise ValueError(
             f"data gives values in {tuple(data.value_range)}, tokenizer.value_range is {tokenizer.value_range}; "
@@ -109,4 +111,9 @@ def _check_data(tokenizer: Tokenizer, data: ImageData) -> None:
         raise ValueError(
             f"data gives {data.channels} channels, the encoder takes {tokenizer.encoder.channels}; "
             f"set encoder.channels={data.channels}"
+        )
+    if data.sample_rate != tokenizer.sample_rate:
+        raise ValueError(
+            f"data gives {data.sample_rate} samples a second, tokenizer.sample_rate is {tokenizer.sample_rate}; set "
+            "the tokenizer's to the data's (null for pictures)"
         )

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.types.batch import Batch
 
 
@@ -55,7 +55,7 @@ class RunData(pl.LightningDataModule):
     def __init__(
         self,
         *,
-        data: ImageData,
+        data: SignalData,
         seed: int,
         num_batches: int,
         repeat_batches: int | None,

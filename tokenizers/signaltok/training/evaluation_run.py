@@ -2,14 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.training import run_folder
 from signaltok.training.config.build import build, build_each
 from signaltok.training.config.check import check
@@ -29,6 +28,11 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
     started = time.perf_counter()
     if OmegaConf.is_missing(config.run, "path"):
         raise ValueError("give run.path=RUN_OR_TOKENIZER, such as run.path=outputs/latest")
+    path = Path(config.run.path)
+    if is_run(path):
+        # Before anything is resolved: composed metrics may look at the data.
+        for group in ("data", "metrics"):
+            OmegaConf.update(config, group, _of_run(path, group, config[group], overrides), merge=False)
     settings = plain(config)
     chosen = settings["run"]
     if chosen["checkpoint"] not in CHECKPOINTS or chosen["split"] not in SPLITS:
@@ -36,17 +40,14 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
             f"run.checkpoint is {chosen['checkpoint']!r}, one of {', '.join(CHECKPOINTS)}; "
             f"run.split is {chosen['split']!r}, one of {', '.join(SPLITS)}"
         )
-    path = Path(chosen["path"])
-    if is_run(path):
-        settings["data"] = _data_of(path, settings["data"], overrides)
     check(settings, EvalConfig)
     if settings["print_config"]:
         show_config(settings)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     tokenizer = read_tokenizer(path, chosen["checkpoint"]).to(_device(settings["device"]))
     data = build(settings["data"])
-    if not isinstance(data, ImageData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    if not isinstance(data, SignalData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
     run_data = RunData(
         data=data,
         seed=settings["seed"],
@@ -73,23 +74,23 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         started=started,
         writes=True,
         tokens=chosen["tokens"],
+        levels=chosen["levels"],
     )
     return figures
 
 
-def _data_of(run: Path, composed: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The run's data with `data.key=value` on top; the composed ones where `data=` was given."""
+def _of_run(run: Path, group: str, composed: DictConfig, overrides: list[str]) -> DictConfig:
+    """The run's node with `group.key=value` on top; the composed one where `group=` was given."""
     parsed = OverridesParser.create().parse_overrides(overrides)
-    if any(override.key_or_group == "data" for override in parsed):
+    if any(override.key_or_group == group for override in parsed):
         return composed
-    data = OmegaConf.create(stored(run)["data"])
+    node = OmegaConf.create(stored(run)[group])
     for override in parsed:
-        if override.key_or_group.startswith("data."):
-            key = override.key_or_group.removeprefix("data.")
-            OmegaConf.update(data, key, override.value(), force_add=True)
-    plain_data = OmegaConf.to_container(data)
-    assert isinstance(plain_data, dict), "data is a node"
-    return {str(key): value for key, value in plain_data.items()}
+        if override.key_or_group.startswith(f"{group}."):
+            key = override.key_or_group.removeprefix(f"{group}.")
+            OmegaConf.update(node, key, override.value(), force_add=True)
+    assert isinstance(node, DictConfig), f"{group} is a node"
+    return node
 
 
 def _device(name: str) -> torch.device:

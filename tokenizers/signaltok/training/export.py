@@ -3,9 +3,12 @@
 Nothing of Lightning or Hydra is imported here, so that the command starts at once.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -28,7 +31,7 @@ def write_run(tokenizer: Tokenizer, folder: Path, out: Path, *, checkpoint: str)
         out,
         card=_card(folder, checkpoint),
         counts=read_counts(folder, tokenizer),
-        samples=read_samples(folder),
+        samples=sample_files(folder),
     )
 
 
@@ -52,6 +55,25 @@ def read_samples(folder: Path) -> dict[str, Tensor] | None:
         return None
     tensors = _read_tensors(path)
     return {name: tensors[name] for name in SAMPLE_NAMES if name in tensors}
+
+
+def sample_files(folder: Path) -> dict[str, bytes] | None:
+    """The samples of a run as files by name: PNG of pictures, the run's own FLAC of sounds; None without."""
+    pictures = read_samples(folder)
+    if pictures is None:
+        sounds = sorted((folder / "samples").glob("*.flac"))
+        return {path.name: path.read_bytes() for path in sounds} or None
+    return {
+        f"{number:02d}_{name}.png": _png(picture)
+        for name, group in pictures.items()
+        for number, picture in enumerate(group)
+    }
+
+
+def _png(picture: Tensor) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(file, format="PNG")
+    return file.getvalue()
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

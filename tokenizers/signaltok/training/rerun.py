@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.files import read_json
 from signaltok.training import run_folder
 from signaltok.training.config.build import build
@@ -61,8 +61,8 @@ def rerun(
             "as the run cannot be repeated without it"
         )
     data = build(settings["data"])
-    if not isinstance(data, ImageData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    if not isinstance(data, SignalData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
     fingerprint, before = data.fingerprint(), (recorded.get("data") or {}).get("fingerprint")
     if fingerprint != before and not other_data:
         raise ValueError(

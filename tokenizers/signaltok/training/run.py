@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from signaltok.data.image_data import ImageData
+from signaltok.data.signal_data import SignalData
 from signaltok.files import remove_partial
 from signaltok.training import run_folder
 from signaltok.training.assemble import (
@@ -60,7 +60,7 @@ def run(
     command: list[str],
     overrides: list[str],
     repeats: str | None = None,
-    data: ImageData | None = None,
+    data: SignalData | None = None,
 ) -> dict[str, float]:
     """Everything after the checks; the figures of the summary.
 
@@ -71,8 +71,8 @@ def run(
     folder = Path(settings["paths"]["output_dir"])
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     data = build(settings["data"]) if data is None else data
-    if not isinstance(data, ImageData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no pictures")
+    if not isinstance(data, SignalData):
+        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
     tokenizer = build_tokenizer(settings)
     check_run(settings, known_metrics(settings, tokenizer))
     if _starts_anew(settings):
@@ -159,7 +159,7 @@ def _starts_anew(settings: dict[str, Any]) -> bool:
 def _begin_folder(
     settings: dict[str, Any],
     folder: Path,
-    data: ImageData,
+    data: SignalData,
     *,
     command: list[str],
     overrides: list[str],

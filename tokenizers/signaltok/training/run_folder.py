@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from signaltok.files import read_json, write_text
+from signaltok.reports.run_files import LEVELS
 
 CONFIG = "config.yaml"
 OVERRIDES = "overrides.yaml"
@@ -74,6 +75,12 @@ def write_protocols(folder: Path, protocols: dict[str, str]) -> None:
     """protocols.json: `<split>/<name>` -> one line; not written where no figure needs one."""
     if protocols:
         write_text(folder / PROTOCOLS, json.dumps(protocols, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_levels(folder: Path, split: str, curve: dict[int, dict[str, float]]) -> None:
+    """levels.json: of one split, number of levels that were decoded -> values."""
+    content = {"split": split, "levels": {str(count): values for count, values in curve.items()}}
+    write_text(folder / LEVELS, json.dumps(content, indent=2) + "\n")
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from signaltok.metrics.evaluation import Evaluation
-from signaltok.reports.samples import comparison
+from signaltok.reports.samples import overview
 from signaltok.training.run_logger import RunLogger, count_histograms
 
 
@@ -53,8 +53,8 @@ class TensorBoardRun(TensorBoardLogger, RunLogger):
                 bucket_counts=hits.tolist(),
                 global_step=step,
             )
-        if self.pictures and evaluation.pictures is not None:
-            grid = comparison(evaluation.pictures, limit=self.pictures)
+        grid = overview(evaluation, limit=self.pictures) if self.pictures else None
+        if grid is not None:
             self.experiment.add_image(f"{split}/pictures", grid, step, dataformats="HWC")
 
     @rank_zero_only

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from signaltok.artifact.read import read_config
 from signaltok.metrics.evaluation import Evaluation
-from signaltok.reports.samples import comparison
+from signaltok.reports.samples import overview
 from signaltok.training.run_logger import RunLogger, count_histograms
 
 ADVICE = "log offline with logger.wandb.offline=true (or WANDB_MODE=offline), or log in with `wandb login`"
@@ -99,8 +99,8 @@ class WandbRun(WandbLogger, RunLogger):
             name: wandb.Histogram(np_histogram=histogram)
             for name, histogram in count_histograms(split, evaluation.counts).items()
         }
-        if self.pictures and evaluation.pictures is not None:
-            grid = comparison(evaluation.pictures, limit=self.pictures)
+        grid = overview(evaluation, limit=self.pictures) if self.pictures else None
+        if grid is not None:
             shown[f"{split}/pictures"] = wandb.Image(Image.fromarray(grid))
         if shown:
             self.experiment.log({**shown, "step": step})

@@ -126,6 +126,23 @@ class TokenStack:
             tokens=tokens,
         )
 
+    def first_levels(self, count: int) -> "TokenStack":
+        """The first so many levels alone, which Tokenizer.decode takes where the quantizer can do with fewer.
+
+        Raises ValueError where there are not so many.
+        """
+        if not 1 <= count <= len(self.levels):
+            raise ValueError(f"there are {len(self.levels)} levels; give 1 to {len(self.levels)}, not {count}")
+        assert self.shares is not None
+        return replace(
+            self,
+            levels=self.levels[:count],
+            codebook_sizes=self.codebook_sizes[:count],
+            strides=self.strides[:count],
+            lengths=self.lengths[:count],
+            shares=self.shares[:count],
+        )
+
     def to(self, device: object) -> "TokenStack":
         """The same stack on another device."""
         return TokenStack(

@@ -33,6 +33,7 @@ class EvalRunConfig:
     checkpoint: str = MISSING
     split: str = MISSING
     tokens: int | None = MISSING
+    levels: list[int] | None = MISSING
     report: bool = MISSING
     limit_eval_batches: int | None = MISSING
 
@@ -54,6 +55,7 @@ class TokenizerConfig:
     _target_: str = MISSING
     value_range: list[float] = MISSING
     block: int = MISSING
+    sample_rate: int | None = MISSING
 
 
 @dataclass

@@ -1,0 +1,162 @@
+"""A set of audio files: keys by split, their lengths, and any stretch of each at one rate and number of channels."""
+
+import hashlib
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float32
+from torch import Tensor
+
+from signaltok.data.audio_file import Header, read_header
+from signaltok.data.read_audio import RESAMPLING, check_channels, read_segment, resampled_length
+from signaltok.data.source import digest
+from signaltok.data.split import SPLITS, Split
+
+CONTENT_LIMIT = 2**30
+NAMED = 5  # files that cannot be read, beyond which they are counted only
+_log = logging.getLogger(__name__)
+
+
+class AudioSource(ABC):
+    """Where sounds come from; lengths and places are counted in samples at sample_rate."""
+
+    sample_rate: int
+    channels: int
+
+    @abstractmethod
+    def keys(self, split: Split) -> tuple[str, ...]:
+        """Names of the sounds of a split, in an order that never changes; ValueError where there are none."""
+
+    @abstractmethod
+    def length(self, key: str) -> int:
+        """Samples of the sound, 1 or more."""
+
+    @abstractmethod
+    def segment(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
+        """Samples start .. stop - 1, in -1..1. ValueError where they cannot be read."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash that changes when a sound, a name or the rule of the split does."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Plain data for the record of a run; "files" and "seconds" count those of each split."""
+
+
+class AudioFiles(AudioSource):
+    """Files under root, by split; a key is a path relative to root.
+
+    split_rule: how they were split, in words. resample: whether files of another rate are resampled, or refused. Files
+    that cannot be read are left out, counted and named in describe; all headers are read when this is built.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        files: Mapping[Split, Sequence[str]],
+        split_rule: str,
+        sample_rate: int,
+        channels: int,
+        resample: bool,
+    ) -> None:
+        for name, value in (("sample_rate", sample_rate), ("channels", channels)):
+            if value < 1:
+                raise ValueError(f"data.{name} is {value}; it must be 1 or more")
+        self.root, self.split_rule = root, split_rule
+        self.sample_rate, self.channels = sample_rate, channels
+        everything = sorted({key for keys in files.values() for key in keys})
+        self._headers: dict[str, Header] = {}
+        self.unreadable: dict[str, str] = {}
+        for key in everything:
+            try:
+                header = read_header(root / key)
+                check_channels(root / key, header, channels)
+                self._headers[key] = header
+            except ValueError as error:
+                self.unreadable[key] = str(error).removeprefix(f"cannot read {root / key}: ")
+        self._check(everything, resample)
+        self._keys: dict[Split, tuple[str, ...]] = {
+            split: tuple(key for key in files.get(split, ()) if key in self._headers) for split in SPLITS
+        }
+
+    def _check(self, everything: list[str], resample: bool) -> None:
+        if not self._headers:
+            first = next(iter(self.unreadable.items()), None)
+            reason = "" if first is None else f"; the first is {first[0]}: {first[1]}"
+            raise ValueError(f"none of the {len(everything)} audio files of {self.root} can be read{reason}")
+        if self.unreadable:
+            _log.warning(
+                "%d of %d audio files of %s are left out: %s",
+                len(self.unreadable), len(everything), self.root, self._unreadable_words(),
+            )  # fmt: skip
+        others = [key for key, header in self._headers.items() if header.sample_rate != self.sample_rate]
+        if others and not resample:
+            rate = self._headers[others[0]].sample_rate
+            raise ValueError(
+                f"{len(others)} of {len(everything)} files of {self.root} have another rate than data.sample_rate="
+                f"{self.sample_rate}, such as {others[0]} with {rate}; set data.resample=true to have them resampled"
+            )
+
+    def keys(self, split: Split) -> tuple[str, ...]:
+        """Keys of a split, in the order they were given."""
+        keys = self._keys[split]
+        if not keys:
+            counts = ", ".join(f"{len(self._keys[name])} {name}" for name in SPLITS)
+            raise ValueError(
+                f"the {split} split of {self.root} is empty: its {len(self._headers)} files are split into {counts}. "
+                "Add files, or choose another data.split"
+            )
+        return keys
+
+    def length(self, key: str) -> int:
+        """See AudioSource."""
+        return resampled_length(self._headers[key], self.sample_rate)
+
+    def segment(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
+        """See AudioSource."""
+        return read_segment(self.root / key, self._headers[key], self.sample_rate, self.channels, start, stop)
+
+    def fingerprint(self) -> str:
+        """Over keys, split, rate, channels and file contents; above one GiB of files, over their sizes instead."""
+        sizes = {key: (self.root / key).stat().st_size for key in self._headers}
+        whole = sum(sizes.values()) <= CONTENT_LIMIT
+        parts = [f"sample_rate={self.sample_rate} channels={self.channels} {self.split_rule}".encode()]
+        parts += [f"{split} {len(keys)}".encode() for split, keys in self._keys.items()]
+        for key, size in sizes.items():
+            parts.append(key.encode("utf-8", "surrogateescape"))
+            parts.append(hashlib.sha256((self.root / key).read_bytes()).digest() if whole else str(size).encode())
+        return f"{'contents' if whole else 'names-and-sizes'}:{digest(parts)}"
+
+    def describe(self) -> dict[str, Any]:
+        """Name, root, split rule, rate, channels, what was resampled or left out, and what there is of each split."""
+        rates = Counter(header.sample_rate for header in self._headers.values())
+        del rates[self.sample_rate]
+        description: dict[str, Any] = {
+            "name": self.root.resolve().name,
+            "root": str(self.root),
+            "split_rule": self.split_rule,
+            "sample_rate": self.sample_rate,
+            "channels": self.channels,
+            "files": {name: len(keys) for name, keys in self._keys.items()},
+            "seconds": {
+                name: round(sum(map(self.length, keys)) / self.sample_rate, 1) for name, keys in self._keys.items()
+            },
+        }
+        if rates:
+            words = ", ".join(f"{count} files of {rate} Hz" for rate, count in sorted(rates.items()))
+            how = ", ".join(f"{name} {value}" for name, value in RESAMPLING.items())
+            description["resampled"] = f"{words}, by windowed sinc: {how}"
+        if self.unreadable:
+            description["unreadable"] = {"files": len(self.unreadable), "which": self._unreadable_words()}
+        return description
+
+    def _unreadable_words(self) -> str:
+        named = [f"{key} ({reason})" for key, reason in list(self.unreadable.items())[:NAMED]]
+        more = len(self.unreadable) - len(named)
+        return "; ".join([*named, *([f"and {more} more"] if more else [])])
