@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
-from signaltok.quantizers.projection import check_one_grid, pointwise, projection
+from signaltok.quantizers.projection import channels_last, check_one_grid, pointwise, projection
 from signaltok.types.quantized import Quantized
 
 
@@ -82,7 +82,7 @@ class ResidualQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """See Quantizer."""
-        residual, codes = pointwise(self.project_in, z), []
+        residual, codes = channels_last(pointwise(self.project_in, z)), []
         for level, scale in self._scaled():
             found = level.encode(residual * scale)
             residual = residual - level.decode(found) / scale
@@ -101,7 +101,7 @@ class ResidualQuantizer(Quantizer):
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
-        inner = pointwise(self.project_in, z)
+        inner = channels_last(pointwise(self.project_in, z))
         active = self._active(z)
         through = self._quantizers()[0].factorised
         per_level = len(self._quantizers()[0].codebook_sizes)

@@ -12,8 +12,7 @@ from signaltok.exactness import exact_arithmetic, full_precision
 
 TILE_SCORES = 1 << 21  # scores held at a time: 8 MB in float32, which stays in the cache of the processor
 GROUP = 64  # codes a group in the two-stage search
-SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
-WIDE = 256
+SMALL_CODEBOOK = 256  # up to here one stage is faster, whatever the dimension
 CODES_A_TILE = 2048
 
 
@@ -39,7 +38,7 @@ def highest(
     rows = full_precision(rows.detach()).contiguous()
     vectors = vectors.detach().to(rows.dtype)
     bias = vectors.new_zeros(len(vectors)) if bias is None else bias.detach().to(rows.dtype)
-    one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE
+    one_stage = len(vectors) <= SMALL_CODEBOOK
     # A row of NaN is nearest to nothing: it beats no tile and stays at code 0.
     codes = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     width = min(len(vectors), CODES_A_TILE)
@@ -63,9 +62,10 @@ def _two_stage(table: Float[Tensor, "n k"]) -> tuple[Float[Tensor, " n"], Int64[
 
     A maximum without indices runs at the speed of the memory; one with indices does not.
     """
-    groups = table.view(len(table), -1, GROUP)
-    value, group = groups.amax(2).max(1)
-    members = groups.gather(1, group.view(-1, 1, 1).expand(-1, 1, GROUP)).squeeze(1)
+    count = table.shape[1] // GROUP
+    value, group = table.view(len(table), count, GROUP).amax(2).max(1)
+    first = torch.arange(0, len(table) * count, count, device=table.device)
+    members = table.view(-1, GROUP)[first + group]
     return value, group * GROUP + members.argmax(1)
 
 
