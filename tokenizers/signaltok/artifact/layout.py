@@ -24,7 +24,7 @@ MODALITIES = {1: "audio", 2: "image", 3: "video"}
 TRAINING_ONLY = ("draws.seed", "draws.steps")
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
-    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0},
+    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
 }
 
 
