@@ -79,10 +79,14 @@ def vector(**changes: object) -> Callable[[], Quantizer]:
 
 
 def residual(
-    level: Callable[[], Quantizer], dropout: float = 0.0, shared: bool = False, rescale: float = 1.0
+    level: Callable[[], Quantizer],
+    dropout: float = 0.0,
+    shared: bool = False,
+    rescale: float = 1.0,
+    choices: list[int] | None = None,
 ) -> Callable[[], Quantizer]:
     return lambda: ResidualQuantizer(
-        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout
+        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout, choices=choices
     )
 
 
@@ -125,6 +129,8 @@ QUANTIZERS = {
     "vq cosine": Row(vector(metric="cosine"), normalised),
     "vq gradient cosine": Row(vector(metric="cosine", update=Gradient(decay=0.9)), normalised),
     "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
+    "vq angle": Row(vector(metric="angle", update=Gradient(decay=0.9)), itself),
+    "vq angle averages": Row(vector(metric="angle", codebook_dim=3)),
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
@@ -147,12 +153,15 @@ QUANTIZERS = {
             shared=False,
             rescale=1.0,
             dropout=0.0,
+            choices=None,
         )
     ),
     "rvq shared": Row(residual(vector(), shared=True), itself),
     "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
     "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
+    "rvq dac": Row(residual(vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), dropout=0.5)),
+    "rvq bandwidths": Row(residual(vector(), dropout=1.0, choices=[1, 3]), itself),
     "rvq of fsq": Row(
         residual(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5]), rescale=4.0, dropout=0.5), itself
     ),
@@ -172,6 +181,7 @@ QUANTIZERS = {
                 shared=True,
                 rescale=1.0,
                 dropout=0.5,
+                choices=None,
             )
         ),
         itself,
