@@ -34,6 +34,7 @@ from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
+from signaltok.quantizers.split import SplitQuantizer
 
 DIM = 4
 STRIDE = 4
@@ -97,6 +98,12 @@ def grouped(member: Callable[[], Quantizer], num_groups: int = 2) -> Callable[[]
 def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[], Quantizer]:
     plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None}
     return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
+
+
+def split(acoustic: Callable[[], Quantizer], unquantized: float) -> Callable[[], Quantizer]:
+    return lambda: SplitQuantizer(
+        latent_dim=DIM, semantic=vector(codebook_dim=3)(), acoustic=acoustic(), unquantized=unquantized
+    )
 
 
 def smoothing() -> PartlySharedConvolutions:
@@ -200,6 +207,13 @@ QUANTIZERS = {
     "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
     "multiscale of fsq": Row(multiscale(lambda: FiniteScalarQuantizer(latent_dim=DIM, levels=[5, 5, 5, 5])), itself),
     "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
+    "multiscale snac": Row(
+        multiscale(
+            vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), scales=[1, 2, 4], upsampling="nearest"
+        )
+    ),
+    "split": Row(split(residual(vector(latent_dim=3, codebook_dim=3), dropout=0.5), unquantized=0.5)),
+    "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(
             latent_dim=DIM, axes=2, width=6, depth=1, top=vector(latent_dim=3, codebook_dim=3)(), bottom=vector()()
