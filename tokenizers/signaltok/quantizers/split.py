@@ -24,9 +24,9 @@ class SplitQuantizer(Quantizer):
 
     Both are quantizers over the whole latent that reach their inner latents by maps of their own: without
     (Quantizer.factorised), each would quantize the latent itself, and their sum be twice that. The gradient of z_q
-    passes each as it passes it alone, and adds up. unquantized: share of the items that, in training, go on as their latent itself while
-    both quantizers learn from them too; drawn for the items of all processes together. Losses are means over all
-    levels under the members' own names, which are the same.
+    passes each as it passes it alone, and adds up. unquantized: share of the items that, in training, go on as their
+    latent itself while both quantizers learn from them too; drawn for the items of all processes together. Losses are
+    means over all levels under the members' own names, which are the same.
     """
 
     def __init__(self, *, latent_dim: int, semantic: Quantizer, acoustic: Quantizer, unquantized: float) -> None:
