@@ -32,6 +32,7 @@ from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
+from signaltok.quantizers.parallel import ParallelQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
 from signaltok.quantizers.split import SplitQuantizer
@@ -214,6 +215,12 @@ QUANTIZERS = {
     ),
     "split": Row(split(residual(vector(latent_dim=3, codebook_dim=3), dropout=0.5), unquantized=0.5)),
     "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
+    "parallel": Row(
+        lambda: ParallelQuantizer(
+            latent_dim=DIM, axes=2, strides=[4, 1], width=6, depth=1, level=vector(latent_dim=3, codebook_dim=3)()
+        ),
+        axes=2,
+    ),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(
             latent_dim=DIM, axes=2, width=6, depth=1, top=vector(latent_dim=3, codebook_dim=3)(), bottom=vector()()
