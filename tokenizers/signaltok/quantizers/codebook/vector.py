@@ -145,7 +145,9 @@ class VectorQuantizer(Quantizer):
             return
         vectors = self.initialization(rows, self.codebook_size, seeded(self.seed, self.steps))
         self.table.start(F.normalize(vectors, dim=1) if self.spherical else vectors)
-        self.initialized.fill_(True)
+        # Codes that are all the same come from a batch of which a level before this one has left nothing, as it does
+        # where it has taken every row as a code. They do no harm now, but the start is the next batch's.
+        self.initialized.fill_(bool((vectors != vectors[:1]).any()))
 
     def _observe(self, rows: Float[Tensor, "n inner"], codes: Int64[Tensor, " n"]) -> None:
         self.steps += 1
