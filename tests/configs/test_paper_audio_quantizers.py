@@ -92,11 +92,11 @@ def test_snac(scales: str, strides: tuple[int, ...], rate: int, tokens: int) -> 
 def test_mimi() -> None:
     quantizer = built(
         "quantizer=split", "encoder.latent_dim=512", "quantizer.acoustic.num_codebooks=31",
-        "quantizer.acoustic.level.latent_dim=256", "quantizer.acoustic.level.codebook_size=2048",
+        "quantizer.acoustic.latent_dim=256", "quantizer.acoustic.level.codebook_size=2048",
     )  # fmt: skip
     # transformers, MimiConfig: num_quantizers 32, of them 1 semantic; codebook_size 2048, codebook_dim 256, hidden 512.
     assert tables(quantizer) == [(2048, 256)] * 32
-    assert quantizer.semantic.project_in.weight.shape == quantizer.acoustic.project_in.weight.shape == (256, 512)
+    assert quantizer.to_semantic.weight.shape == quantizer.to_acoustic.weight.shape == (256, 512)
     assert bits(quantizer, 12.5, levels=8) == 1100  # 1.1 kb/s
 
 

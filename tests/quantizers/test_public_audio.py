@@ -230,19 +230,18 @@ def test_mimi_gives_the_same_codes_and_vectors_for_any_number_of_levels() -> Non
     ).eval()
     ours = SplitQuantizer(
         latent_dim=dim,
-        semantic=residual(vector(inner, size), 1, dim),
-        acoustic=residual(vector(inner, size), count - 1, dim),
+        semantic=residual(vector(inner, size), 1, inner),
+        acoustic=residual(vector(inner, size), count - 1, inner),
         unquantized=0.0,
     ).eval()
     pairs = (
-        (ours.semantic, theirs.semantic_residual_vector_quantizer),
-        (ours.acoustic, theirs.acoustic_residual_vector_quantizer),
+        (ours.to_semantic, ours.semantic, ours.from_semantic, theirs.semantic_residual_vector_quantizer),
+        (ours.to_acoustic, ours.acoustic, ours.from_acoustic, theirs.acoustic_residual_vector_quantizer),
     )
     z, margins = torch.randn(2, dim, 300), []
-    for own, other in pairs:
-        own.project_in.weight.copy_(other.input_proj.weight[..., 0])
-        own.project_out.weight.copy_(other.output_proj.weight[..., 0])
-        own.project_in.bias.zero_(), own.project_out.bias.zero_()
+    for project_in, own, project_out, other in pairs:
+        project_in.weight.copy_(other.input_proj.weight[..., 0])
+        project_out.weight.copy_(other.output_proj.weight[..., 0])
         left = other.input_proj(z).transpose(1, 2)
         for level, layer in zip(own.levels, other.layers, strict=True):
             layer.codebook.embed_sum.copy_(torch.randn(size, inner) * 0.5 * layer.codebook.cluster_usage[:, None])
