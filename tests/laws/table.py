@@ -103,7 +103,10 @@ def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[]
 
 def split(acoustic: Callable[[], Quantizer], unquantized: float) -> Callable[[], Quantizer]:
     return lambda: SplitQuantizer(
-        latent_dim=DIM, semantic=vector(codebook_dim=3)(), acoustic=acoustic(), unquantized=unquantized
+        latent_dim=DIM,
+        semantic=vector(latent_dim=3, codebook_dim=3)(),
+        acoustic=acoustic(),
+        unquantized=unquantized,
     )
 
 
@@ -213,7 +216,7 @@ QUANTIZERS = {
             vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), scales=[1, 2, 4], upsampling="nearest"
         )
     ),
-    "split": Row(split(residual(vector(latent_dim=3, codebook_dim=3), dropout=0.5), unquantized=0.5)),
+    "split": Row(split(residual(vector(), dropout=0.5), unquantized=0.5)),
     "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
     "parallel": Row(
         lambda: ParallelQuantizer(
