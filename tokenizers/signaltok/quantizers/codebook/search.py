@@ -14,6 +14,7 @@ TILE_SCORES = 1 << 21  # scores held at a time: 8 MB in float32, which stays in 
 GROUP = 64  # codes a group in the two-stage search
 SMALL_CODEBOOK = 256  # up to here one stage is faster, whatever the dimension
 CODES_A_TILE = 2048
+NEAR = 0.9  # share of their mean square that codes' mean may have before they are measured from elsewhere than zero
 
 
 @torch.no_grad()
@@ -22,9 +23,29 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
 
     For cosine similarity give normalised rows and vectors. Memory beyond the result is bounded, whatever n and K.
     """
-    vectors = vectors.detach().to(full_precision(rows).dtype)
-    # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
-    return highest(rows, vectors, vectors.square().sum(1).mul_(-0.5))
+    rows = full_precision(rows.detach())
+    vectors = vectors.detach().to(rows.dtype)
+    squares = vectors.square().sum(1)
+    for _ in range(2):  # from very far the first origin is a rough one
+        mean = vectors.mean(0)
+        if not bool(torch.dot(mean, mean) > NEAR * squares.mean()):
+            break
+        origin = _origin(mean, squares)
+        rows, vectors = rows - origin, vectors - origin
+        squares = vectors.square().sum(1)
+    return highest(rows, vectors, squares.mul_(-0.5))
+
+
+def _origin(mean: Float[Tensor, " d"], squares: Float[Tensor, " K"]) -> Float[Tensor, " d"]:
+    """Where to measure from, where the codes lie far from zero beside their own spread.
+
+    There scores are large and all but equal, and float32 has no digits left for their differences. A multiple of a
+    power of two, so that subtracting it costs next to no rounding.
+    """
+    energy = squares.mean()
+    spread = (energy - torch.dot(mean, mean)).clamp_min(1e-6 * energy)
+    step = torch.exp2(torch.ceil(torch.log2((spread / len(mean)).sqrt())))
+    return torch.round(mean / step) * step
 
 
 @torch.no_grad()
