@@ -134,3 +134,20 @@ def test_no_rows_give_no_codes_and_rows_of_nan_give_valid_ones() -> None:
     vectors = draw(1, 3000, 4)
     assert nearest(torch.zeros(0, 4), vectors).shape == (0,)
     assert torch.equal(nearest(torch.full((50, 4), torch.nan), vectors), torch.zeros(50, dtype=torch.int64))
+
+
+class _Search(torch.nn.Module):
+    def __init__(self, vectors: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return nearest(rows, self.vectors)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3000.0])
+def test_an_exported_search_measures_from_the_same_place(offset: float) -> None:
+    # A graph has no branches: what is decided by the codes is decided in it.
+    rows, vectors = offset + 0.1 * draw(0, 50, 8), offset + 0.1 * draw(1, 512, 8)
+    exported = torch.export.export(_Search(vectors), (rows,)).module()
+    assert torch.equal(exported(rows), nearest(rows, vectors))

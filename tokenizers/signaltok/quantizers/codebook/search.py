@@ -28,9 +28,10 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
     squares = vectors.square().sum(1)
     for _ in range(2):  # from very far the first origin is a rough one
         mean = vectors.mean(0)
-        if not bool(torch.dot(mean, mean) > NEAR * squares.mean()):
+        far = torch.dot(mean, mean) > NEAR * squares.mean()
+        if not torch.compiler.is_exporting() and not bool(far):  # an exported graph has no branches
             break
-        origin = _origin(mean, squares)
+        origin = torch.where(far, _origin(mean, squares), 0.0)
         rows, vectors = rows - origin, vectors - origin
         squares = vectors.square().sum(1)
     return highest(rows, vectors, squares.mul_(-0.5))
@@ -43,7 +44,7 @@ def _origin(mean: Float[Tensor, " d"], squares: Float[Tensor, " K"]) -> Float[Te
     power of two, so that subtracting it costs next to no rounding.
     """
     energy = squares.mean()
-    spread = (energy - torch.dot(mean, mean)).clamp_min(1e-6 * energy)
+    spread = (energy - torch.dot(mean, mean)).clamp_min(1e-6 * energy + torch.finfo(energy.dtype).tiny)
     step = torch.exp2(torch.ceil(torch.log2((spread / len(mean)).sqrt())))
     return torch.round(mean / step) * step
 
