@@ -63,7 +63,9 @@ def test_state_that_only_training_reads_is_not_exported_and_may_be_missing(tmp_p
     tokenizer = tiny()
     tokenizer = Tokenizer(
         encoder=tokenizer.encoder,
-        quantizer=ResidualQuantizer(latent_dim=4, num_codebooks=2, level=level, shared=False, rescale=1.0, dropout=0.5),
+        quantizer=ResidualQuantizer(
+            latent_dim=4, num_codebooks=2, level=level, shared=False, rescale=1.0, dropout=0.5, choices=None
+        ),
         decoder=tokenizer.decoder,
         value_range=(-1.0, 1.0),
         block=64,

@@ -9,6 +9,7 @@ import signaltok
 from signaltok.cli.main import main
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.store.index import read_store
 from signaltok.tokenizer import Tokenizer
@@ -22,7 +23,7 @@ def exported(tmp_path):
     shape = {"axes": 1, "channels": 1, "stride": 8, "widths": [8, 8], "depth": 1, "latent_dim": 4}
     tokenizer = Tokenizer(
         encoder=ConvEncoder(**shape),
-        quantizer=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5]),
+        quantizer=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5], estimator=StraightThrough()),
         decoder=ConvDecoder(**shape),
         value_range=(-1.0, 1.0),
         block=4096,

@@ -38,7 +38,7 @@ def checked(*overrides: str):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_takes_every_quantizer(experiment, quantizer):
     settings = checked(f"experiment={experiment}", f"quantizer={quantizer}")
-    if "tokens" in settings["encoder"] and quantizer in ("hierarchical", "multiscale"):
+    if "tokens" in settings["encoder"] and quantizer in ("hierarchical", "multiscale", "parallel", "snac"):
         with pytest.raises(ValueError, match="works on coarser grids of a picture too"):
             build_tokenizer(settings)
         return

@@ -43,9 +43,11 @@ from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.quantizers.library import LibraryQuantizer
 from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
+from signaltok.quantizers.parallel import ParallelQuantizer
 from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScalarQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
+from signaltok.quantizers.split import SplitQuantizer
 
 DIM = 4
 STRIDE = 4
@@ -95,10 +97,14 @@ def vector(**changes: object) -> Callable[[], Quantizer]:
 
 
 def residual(
-    level: Callable[[], Quantizer], dropout: float = 0.0, shared: bool = False, rescale: float = 1.0
+    level: Callable[[], Quantizer],
+    dropout: float = 0.0,
+    shared: bool = False,
+    rescale: float = 1.0,
+    choices: list[int] | None = None,
 ) -> Callable[[], Quantizer]:
     return lambda: ResidualQuantizer(
-        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout
+        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout, choices=choices
     )
 
 
@@ -109,6 +115,15 @@ def grouped(member: Callable[[], Quantizer], num_groups: int = 2) -> Callable[[]
 def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[], Quantizer]:
     plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None}
     return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
+
+
+def split(acoustic: Callable[[], Quantizer], unquantized: float) -> Callable[[], Quantizer]:
+    return lambda: SplitQuantizer(
+        latent_dim=DIM,
+        semantic=vector(latent_dim=3, codebook_dim=3)(),
+        acoustic=acoustic(),
+        unquantized=unquantized,
+    )
 
 
 def smoothing() -> PartlySharedConvolutions:
@@ -171,6 +186,8 @@ QUANTIZERS = {
         normalised,
     ),
     "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
+    "vq angle": Row(vector(metric="angle", update=Gradient(decay=0.9)), itself),
+    "vq angle averages": Row(vector(metric="angle", codebook_dim=3)),
     "vq revival": Row(
         vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
     ),
@@ -189,12 +206,15 @@ QUANTIZERS = {
             shared=False,
             rescale=1.0,
             dropout=0.0,
+            choices=None,
         )
     ),
     "rvq shared": Row(residual(vector(), shared=True), itself),
     "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
     "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
+    "rvq dac": Row(residual(vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), dropout=0.5)),
+    "rvq bandwidths": Row(residual(vector(), dropout=1.0, choices=[1, 3]), itself),
     "rvq of fsq": Row(
         residual(
             lambda: lattice(DIM, [5, 5, 5, 5]),
@@ -220,6 +240,7 @@ QUANTIZERS = {
                 shared=True,
                 rescale=1.0,
                 dropout=0.5,
+                choices=None,
             )
         ),
         itself,
@@ -239,6 +260,19 @@ QUANTIZERS = {
     "multiscale of fsq": Row(multiscale(lambda: lattice(DIM, [5, 5, 5, 5])), itself),
     "multiscale of gumbel": Row(multiscale(warm_gumbel, scales=[2, 4])),
     "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
+    "multiscale snac": Row(
+        multiscale(
+            vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), scales=[1, 2, 4], upsampling="nearest"
+        )
+    ),
+    "split": Row(split(residual(vector(), dropout=0.5), unquantized=0.5)),
+    "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
+    "parallel": Row(
+        lambda: ParallelQuantizer(
+            latent_dim=DIM, axes=2, strides=[4, 1], width=6, depth=1, level=vector(latent_dim=3, codebook_dim=3)()
+        ),
+        axes=2,
+    ),
     "hierarchical": Row(
         lambda: HierarchicalQuantizer(
             latent_dim=DIM, axes=2, width=6, depth=1, top=vector(latent_dim=3, codebook_dim=3)(), bottom=vector()()

@@ -20,6 +20,7 @@ REVIVES = {
     "vq gradient revival",
     "vq cosine revival",
     "rvq revival dropout",
+    "rvq dac revival dropout",
     "rvq of library dropout",
     "library revives",
     "library cosine",

@@ -52,6 +52,14 @@ MORE: dict[str, Callable[[], Quantizer]] = {
     "vq gradient revival": vector(update=Gradient(decay=0.9), initialization=KMeans(iterations=2), revival=revival()),
     "vq cosine revival": vector(metric="cosine", codebook_dim=3, estimator=Rotation(), revival=revival()),
     "rvq revival dropout": residual(vector(initialization=KMeans(iterations=2), revival=revival()), dropout=0.5),
+    "rvq dac revival dropout": residual(
+        vector(
+            codebook_dim=2, metric="angle", update=Gradient(decay=0.9), initialization=KMeans(iterations=2),
+            revival=revival(),
+        ),
+        dropout=1.0,
+        choices=[1, 3],
+    ),
     "rvq gradient dropout": residual(vector(update=Gradient(decay=0.9)), dropout=1.0),
     # Uniform: a code that is a row leaves rounding alone to the level after it, and codes of that size are ties.
     "rvq nested dropout": residual(residual(vector(initialization=Uniform()), dropout=0.5), dropout=0.5),

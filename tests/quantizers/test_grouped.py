@@ -46,7 +46,9 @@ def test_groups_draw_apart_and_differ() -> None:
 
 
 def test_a_group_may_be_a_residual_stack_with_dropout() -> None:
-    member = ResidualQuantizer(latent_dim=4, num_codebooks=3, level=vector(), shared=False, rescale=1.0, dropout=1.0)
+    member = ResidualQuantizer(
+        latent_dim=4, num_codebooks=3, level=vector(), shared=False, rescale=1.0, dropout=1.0, choices=None
+    )
     quantizer = GroupedQuantizer(latent_dim=8, num_groups=2, member=member).train()
     quantized = quantizer(torch.randn(16, 8, 5))
     assert quantizer.codebook_sizes == (16,) * 6

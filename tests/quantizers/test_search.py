@@ -41,6 +41,22 @@ def test_codes_are_those_of_a_float64_search(n: int, size: int, dim: int, seed: 
         assert torch.equal(nearest(rows, vectors)[clear], every.argmin(1)[clear])
 
 
+@pytest.mark.parametrize("dim", [3, 64])
+@pytest.mark.parametrize("offset", [100.0, -3000.0])
+def test_codes_far_from_zero_are_told_apart(offset: float, dim: int) -> None:
+    # By z.e - |e|^2 / 2 as it stands, float32 has no digits left for codes 0.1 apart at a distance of 3,000.
+    away = torch.zeros(dim)
+    away[::2] = offset
+    rows, vectors = away + 0.1 * draw(0, 500, dim), away + 0.1 * draw(1, 300, dim)
+    every = distances(rows, vectors)
+    plain = (rows @ vectors.T - 0.5 * vectors.square().sum(1)).argmax(1)
+    assert (plain != every.argmin(1)).any()
+    assert (nearest(rows, vectors) == every.argmin(1)).float().mean() > 0.99
+    two = every.topk(2, largest=False).values
+    clear = two[:, 1] - two[:, 0] > 1e-4 * two[:, 1]
+    assert torch.equal(nearest(rows, vectors)[clear], every.argmin(1)[clear])
+
+
 @pytest.mark.parametrize("size", [40, ONE_STAGE, TWO_STAGES, ODD_TILE, 3 * 2048])
 def test_the_lowest_of_equal_codes_wins(size: int) -> None:
     # Whole numbers: every score is exact, and many codes are equal.
@@ -108,8 +124,8 @@ def test_reduced_precision_is_off_during_the_search_alone(precision: str, monkey
 
 @pytest.mark.parametrize("size", [ONE_STAGE, TWO_STAGES])
 def test_float64_rows_are_searched_in_float64(size: int) -> None:
-    # Neighbours' scores differ by 2^-41, which float32 cannot tell apart.
-    vectors = 1 + torch.arange(size, dtype=torch.float64)[:, None] * 2.0**-20
+    # Neighbours differ by 2^-40, which float32 does not have at 1.
+    vectors = 1 + torch.arange(size, dtype=torch.float64)[:, None] * 2.0**-40
     assert torch.equal(nearest(vectors, vectors), torch.arange(size))
     assert not torch.equal(nearest(vectors.float(), vectors.float()), torch.arange(size))
 
@@ -118,3 +134,20 @@ def test_no_rows_give_no_codes_and_rows_of_nan_give_valid_ones() -> None:
     vectors = draw(1, 3000, 4)
     assert nearest(torch.zeros(0, 4), vectors).shape == (0,)
     assert torch.equal(nearest(torch.full((50, 4), torch.nan), vectors), torch.zeros(50, dtype=torch.int64))
+
+
+class _Search(torch.nn.Module):
+    def __init__(self, vectors: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("vectors", vectors)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return nearest(rows, self.vectors)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3000.0])
+def test_an_exported_search_measures_from_the_same_place(offset: float) -> None:
+    # A graph has no branches: what is decided by the codes is decided in it.
+    rows, vectors = offset + 0.1 * draw(0, 50, 8), offset + 0.1 * draw(1, 512, 8)
+    exported = torch.export.export(_Search(vectors), (rows,)).module()
+    assert torch.equal(exported(rows), nearest(rows, vectors))

@@ -24,7 +24,7 @@ CHOICES = [
 ]
 
 
-COARSER = {"multiscale", "hierarchical"}  # these need the grid of a picture
+COARSER = {"hierarchical", "multiscale", "parallel", "snac"}  # these need the grid of a picture
 
 
 @pytest.mark.parametrize("quantizer", sorted(COARSER))

@@ -52,7 +52,10 @@ def test_one_kill_after_a_checkpoint(tiny, more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("quantizer", "more"), [("vq", ()), ("rvq", ()), ("vq", ADVERSARY), ("rvq", BALANCED)])
+@pytest.mark.parametrize(
+    ("quantizer", "more"),
+    [("vq", ()), ("rvq", ()), ("split", ()), ("parallel", ()), ("vq", ADVERSARY), ("rvq", BALANCED)],
+)
 def test_five_kills_at_random_moments(tiny, quantizer, more):
     options = (*OPTIONS, f"quantizer={quantizer}", *more)
     one = whole(tiny(*options, folder="whole"))

@@ -32,8 +32,13 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(("validate_every", "log_every"), [(7, 1), (10, 4)])
-@pytest.mark.parametrize("quantizer", ["vq", "rvq"])
+@pytest.mark.parametrize(
+    ("quantizer", "validate_every", "log_every"),
+    [
+        *[(quantizer, *every) for quantizer in ("vq", "rvq") for every in ((7, 1), (10, 4))],
+        *[pytest.param(name, 7, 1, marks=pytest.mark.slow) for name in ("rvq_factorised", "snac", "split", "parallel")],
+    ],
+)
 def test_a_resumed_run_equals_the_unbroken_one_to_the_bit(tiny, monkeypatch, quantizer, validate_every, log_every):
     options = [f"quantizer={quantizer}", f"trainer.val_check_interval={validate_every}", *STEPS]
     options.append(f"trainer.log_every_n_steps={log_every}")

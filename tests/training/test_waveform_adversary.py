@@ -12,6 +12,7 @@ from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.pixel import AbsoluteError
+from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
@@ -43,7 +44,9 @@ def module(adversary: str, balanced: bool) -> TokenizerModule:
     shape = {"axes": 1, "channels": 1, "stride": 16, "widths": [8, 8], "depth": 1, "latent_dim": 4}
     return TokenizerModule(
         tokenizer=Tokenizer(
-            encoder=ConvEncoder(**shape), quantizer=FiniteScalarQuantizer(latent_dim=4, levels=[5, 5, 5, 5]),
+            encoder=ConvEncoder(**shape), quantizer=FiniteScalarQuantizer(
+            latent_dim=4, levels=[5, 5, 5, 5], estimator=StraightThrough()
+        ),
             decoder=ConvDecoder(**shape), value_range=(-1.0, 1.0), block=1024,
         ),
         objective=Objective(terms={"reconstruction": AbsoluteError()}, weights={"reconstruction": 1.0}),

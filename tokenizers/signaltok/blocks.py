@@ -85,17 +85,3 @@ def pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
         amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
         padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
     return torch.cat(padded)
-
-
-def _slices(bounds: list[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple(slice(first, last) for first, last in bounds)
-
-
-def pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
-    """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
-    axes = len(size)
-    padded = []
-    for item in items:
-        amounts = [n - own for n, own in zip(size, item.shape[-axes:], strict=True)]
-        padded.append(F.pad(item, [v for n in reversed(amounts) for v in (0, n)]) if any(amounts) else item)
-    return torch.cat(padded)

@@ -25,7 +25,10 @@ TRAINING_ONLY = ("draws.seed", "draws.steps")
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
-    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0},
+    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
+    "signaltok.quantizers.finite_scalar.FiniteScalarQuantizer": {
+        "estimator": {"class": "signaltok.quantizers.codebook.estimator.StraightThrough", "arguments": {}}
+    },
 }
 
 

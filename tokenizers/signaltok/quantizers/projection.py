@@ -24,3 +24,8 @@ def projection(inputs: int, outputs: int) -> nn.Module:
 def pointwise(layer: nn.Module, z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b out *l"]:
     """A map of projection over the channels at every position."""
     return z if isinstance(layer, nn.Identity) else layer(z.movedim(1, -1)).movedim(-1, 1)
+
+
+def channels_last(z: Float[Tensor, "b d *l"]) -> Float[Tensor, "b d *l"]:
+    """z with the channels of a position side by side in memory: what a search reads row by row, whatever the axes."""
+    return z.movedim(1, -1).contiguous().movedim(-1, 1)

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
-from signaltok.quantizers.projection import check_one_grid, pointwise, projection
+from signaltok.quantizers.narrow import NarrowStack, narrow_levels
+from signaltok.quantizers.projection import channels_last, check_one_grid, pointwise, projection
 from signaltok.types.quantized import Quantized
 
 
@@ -33,12 +34,21 @@ class ResidualQuantizer(Quantizer):
     are one and the same quantizer. rescale: level q quantizes its residual times rescale^q; above one for levels whose
     vectors cannot shrink with the residual, as those of FSQ. dropout: share of the items that, in training, use only
     a random number of levels, drawn for the items of all processes together; what they leave out is told by
-    `active`, takes part in no vector, no loss and no statistic. Losses are means over levels under the levels' own
-    names.
+    `active`, takes part in no vector, no loss and no statistic. choices: the numbers of levels among which those items
+    draw (EnCodec's bandwidths), all equally likely; None: any from 1 to num_codebooks. Losses are means over levels
+    under the levels' own names.
     """
 
     def __init__(
-        self, *, latent_dim: int, num_codebooks: int, level: Quantizer, shared: bool, rescale: float, dropout: float
+        self,
+        *,
+        latent_dim: int,
+        num_codebooks: int,
+        level: Quantizer,
+        shared: bool,
+        rescale: float,
+        dropout: float,
+        choices: list[int] | None,
     ) -> None:
         super().__init__()
         if num_codebooks < 1:
@@ -47,7 +57,15 @@ class ResidualQuantizer(Quantizer):
             raise ValueError(f"dropout is a share of the items, 0 to 1, got {dropout}")
         if rescale < 1:
             raise ValueError(f"rescale enlarges what is left and must be at least 1, got {rescale}")
+        if choices is not None and (
+            list(choices) != sorted(set(choices)) or not 1 <= min(choices, default=0) <= max(choices) <= num_codebooks
+        ):
+            raise ValueError(
+                f"choices are ascending numbers of levels, each once, from 1 to num_codebooks={num_codebooks}, "
+                f"got {list(choices)}"
+            )
         check_one_grid(level)
+        self.choices = range(1, num_codebooks + 1) if choices is None else tuple(choices)
         self.latent_dim, self.dropout = latent_dim, dropout
         self.num_codebooks, self.rescale = num_codebooks, float(rescale)
         self.inner_dim = level.latent_dim
@@ -82,7 +100,11 @@ class ResidualQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """See Quantizer."""
-        residual, codes = pointwise(self.project_in, z), []
+        narrow = self._narrow()
+        if narrow is not None:
+            rows, shape = _rows(pointwise(self.project_in, z)), (len(z), *z.shape[2:])
+            return tuple(codes.view(shape) for codes in narrow.encode(rows))
+        residual, codes = channels_last(pointwise(self.project_in, z)), []
         for level, scale in self._scaled():
             found = level.encode(residual * scale)
             residual = residual - level.decode(found) / scale
@@ -91,18 +113,25 @@ class ResidualQuantizer(Quantizer):
 
     def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
         """See Quantizer; any prefix of the levels decodes."""
+        assert codes, "decode needs the codes of at least one level"
+        narrow = self._narrow()
+        if narrow is not None:
+            return pointwise(self.project_out, _grid(narrow.decode([own.flatten() for own in codes]), codes[0].shape))
         per_level = len(self._quantizers()[0].codebook_sizes)
         total = None
         for number, (level, scale) in enumerate(self._scaled()[: len(codes) // per_level]):
             vectors = level.decode(codes[number * per_level : (number + 1) * per_level]) / scale
             total = vectors if total is None else total + vectors
-        assert total is not None, "decode needs the codes of at least one level"
+        assert total is not None
         return pointwise(self.project_out, total)
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
-        inner = pointwise(self.project_in, z)
+        inner = channels_last(pointwise(self.project_in, z))
         active = self._active(z)
+        narrow = self._narrow()
+        if narrow is not None:
+            return self._learn_narrow(narrow, inner, mask, active)
         through = self._quantizers()[0].factorised
         per_level = len(self._quantizers()[0].codebook_sizes)
         residual, total, codes, losses = inner, torch.zeros_like(inner), [], {}
@@ -120,13 +149,44 @@ class ResidualQuantizer(Quantizer):
         z_q = pointwise(self.project_out, total if through else straight_through(inner, total))
         return Quantized(z_q=z_q if mask is None else z_q * mask, codes=tuple(codes), losses=losses, active=active)
 
+    def _narrow(self) -> NarrowStack | None:
+        levels = narrow_levels(self._quantizers()) if self.rescale == 1.0 else None
+        return None if levels is None else NarrowStack(levels)
+
+    def _learn_narrow(
+        self,
+        narrow: NarrowStack,
+        inner: Float[Tensor, "b inner *l"],
+        mask: Bool[Tensor, "b 1 *l"] | None,
+        active: Bool[Tensor, "b q"] | None,
+    ) -> Quantized:
+        """learn, over the valid positions alone."""
+        shape, rows = (len(inner), *inner.shape[2:]), _rows(inner)
+        used = None
+        if active is not None:
+            used = active.repeat_interleave(len(rows) // len(inner), dim=0, output_size=len(rows))
+        valid = None if mask is None else mask.flatten()
+        if valid is not None:
+            rows, used = rows[valid], None if used is None else used[valid]
+        total, found, losses = narrow.learn(rows, used)
+        if valid is not None:
+            total = total.new_zeros(len(valid), total.shape[1]).masked_scatter(valid[:, None], total)
+            found = [codes.new_zeros(len(valid)).masked_scatter(valid, codes) for codes in found]
+        z_q = pointwise(self.project_out, _grid(total, shape))
+        return Quantized(
+            z_q=z_q if mask is None else z_q * mask,
+            codes=tuple(codes.view(shape) for codes in found),
+            losses={name: torch.stack([own[name] for own in losses]).mean() for name in losses[0]},
+            active=active,
+        )
+
     def _active(self, z: Float[Tensor, "b d *l"]) -> Bool[Tensor, "b q"] | None:
         """Which levels each item uses; the first always. Drawn for the concatenated batch, of which ours is a slice."""
         if self.draws is None:
             return None
         count, generator = self.num_codebooks, self.draws.next()
         batch, before = rows_of_group(z)
-        kept = torch.randint(1, count + 1, (batch,), generator=generator)
+        kept = torch.tensor(self.choices)[torch.randint(len(self.choices), (batch,), generator=generator)]
         kept = torch.where(torch.rand(batch, generator=generator) < self.dropout, kept, count)
         kept = kept[before : before + len(z)]
         per_level = len(self._quantizers()[0].codebook_sizes)
@@ -143,3 +203,11 @@ class ResidualQuantizer(Quantizer):
                         decoded = decoded - self.project_out.bias
                     vectors.append(CodeVectors(searched=own.searched, decoded=decoded))
         return tuple(vectors)
+
+
+def _rows(z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n d"]:
+    return z.movedim(1, -1).reshape(-1, z.shape[1])
+
+
+def _grid(rows: Float[Tensor, "n d"], shape: tuple[int, ...]) -> Float[Tensor, "b d *l"]:
+    return rows.view(*shape, rows.shape[1]).movedim(-1, 1)

@@ -12,9 +12,9 @@ from signaltok.exactness import exact_arithmetic, full_precision
 
 TILE_SCORES = 1 << 21  # scores held at a time: 8 MB in float32, which stays in the cache of the processor
 GROUP = 64  # codes a group in the two-stage search
-SMALL_CODEBOOK = 1024  # up to here, or from WIDE dimensions on, one stage is faster
-WIDE = 256
+SMALL_CODEBOOK = 256  # up to here one stage is faster, whatever the dimension
 CODES_A_TILE = 2048
+NEAR = 0.9  # share of their mean square that codes' mean may have before they are measured from elsewhere than zero
 
 
 @torch.no_grad()
@@ -23,9 +23,30 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
 
     For cosine similarity give normalised rows and vectors. Memory beyond the result is bounded, whatever n and K.
     """
-    vectors = vectors.detach().to(full_precision(rows).dtype)
-    # One product gives the score: [z, 1] . [e, -|e|^2 / 2].
-    return highest(rows, vectors, vectors.square().sum(1).mul_(-0.5))
+    rows = full_precision(rows.detach())
+    vectors = vectors.detach().to(rows.dtype)
+    squares = vectors.square().sum(1)
+    for _ in range(2):  # from very far the first origin is a rough one
+        mean = vectors.mean(0)
+        far = torch.dot(mean, mean) > NEAR * squares.mean()
+        if not torch.compiler.is_exporting() and not bool(far):  # an exported graph has no branches
+            break
+        origin = torch.where(far, _origin(mean, squares), 0.0)
+        rows, vectors = rows - origin, vectors - origin
+        squares = vectors.square().sum(1)
+    return highest(rows, vectors, squares.mul_(-0.5))
+
+
+def _origin(mean: Float[Tensor, " d"], squares: Float[Tensor, " K"]) -> Float[Tensor, " d"]:
+    """Where to measure from, where the codes lie far from zero beside their own spread.
+
+    There scores are large and all but equal, and float32 has no digits left for their differences. A multiple of a
+    power of two, so that subtracting it costs next to no rounding.
+    """
+    energy = squares.mean()
+    spread = (energy - torch.dot(mean, mean)).clamp_min(1e-6 * energy + torch.finfo(energy.dtype).tiny)
+    step = torch.exp2(torch.ceil(torch.log2((spread / len(mean)).sqrt())))
+    return torch.round(mean / step) * step
 
 
 @torch.no_grad()
@@ -39,7 +60,7 @@ def highest(
     rows = full_precision(rows.detach()).contiguous()
     vectors = vectors.detach().to(rows.dtype)
     bias = vectors.new_zeros(len(vectors)) if bias is None else bias.detach().to(rows.dtype)
-    one_stage = len(vectors) <= SMALL_CODEBOOK or vectors.shape[1] >= WIDE
+    one_stage = len(vectors) <= SMALL_CODEBOOK
     # A row of NaN is nearest to nothing: it beats no tile and stays at code 0.
     codes = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     width = min(len(vectors), CODES_A_TILE)
@@ -63,9 +84,10 @@ def _two_stage(table: Float[Tensor, "n k"]) -> tuple[Float[Tensor, " n"], Int64[
 
     A maximum without indices runs at the speed of the memory; one with indices does not.
     """
-    groups = table.view(len(table), -1, GROUP)
-    value, group = groups.amax(2).max(1)
-    members = groups.gather(1, group.view(-1, 1, 1).expand(-1, 1, GROUP)).squeeze(1)
+    count = table.shape[1] // GROUP
+    value, group = table.view(len(table), count, GROUP).amax(2).max(1)
+    first = torch.arange(0, len(table) * count, count, device=table.device)
+    members = table.view(-1, GROUP)[first + group]
     return value, group * GROUP + members.argmax(1)
 
 
