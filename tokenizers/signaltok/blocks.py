@@ -77,6 +77,10 @@ def assemble(
     return result
 
 
+def _slices(bounds: list[tuple[int, int]]) -> tuple[slice, ...]:
+    return tuple(slice(first, last) for first, last in bounds)
+
+
 def pad_to(items: list[Tensor], size: tuple[int, ...]) -> Tensor:
     """Items [1, ..., *own size] as one batch, zeros at the end of each axis."""
     axes = len(size)

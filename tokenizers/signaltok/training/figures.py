@@ -96,7 +96,12 @@ def show_levels(curve: dict[int, dict[str, float]]) -> None:
 
 
 def _by_levels(
-    tokenizer: Tokenizer, data: RunData, *, metrics: dict[str, Metric | SetMetric | LinearProbe], split: str, levels: list[int]
+    tokenizer: Tokenizer,
+    data: RunData,
+    *,
+    metrics: dict[str, Metric | SetMetric | LinearProbe],
+    split: str,
+    levels: list[int],
 ) -> dict[int, dict[str, float]]:
     """Number of levels -> values."""
     curve = {}
