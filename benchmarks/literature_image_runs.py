@@ -13,6 +13,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from signaltok.metrics.distortion import psnr
+from signaltok.metrics.distribution import FrechetDistance, KernelDistance
+from signaltok.metrics.evaluation import evaluate
+from signaltok.metrics.extractors import EfficientNetExtractor
 from signaltok.reports.run_files import read_curves
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.config.build import build
@@ -36,6 +39,12 @@ GRADIENT = (
 )  # fmt: skip
 AVERAGE = ("quantizer=vq_euclidean",)
 REVIVAL = (f"quantizer.revival={{_target_: {TARGET}.revival.UsageRevival, threshold: 0.05, every: 10, until: 0.8}}",)
+
+
+QUERY = (
+    "encoder=query", "decoder=query", "encoder.latent_dim=12", "quantizer=vq_titok_late",
+    "optimization.learning_rate=1e-3",
+)  # fmt: skip
 
 
 def gradient(size: int, dim: int, *more: str) -> tuple[str, ...]:
@@ -67,7 +76,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "gradient_4096_revival": gradient(4096, 64, *REVIVAL),
     "gradient_1024_rotation": gradient(1024, 64, f"quantizer.estimator._target_={TARGET}.estimator.Rotation"),
     "gradient_1024_beta_1": gradient(1024, 64, "objective.weights.commitment=1.0"),
-    **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 32)},
+    **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 16)},
     **{f"cosine_1024_dim_{dim}": gradient(1024, dim, "quantizer.metric=cosine") for dim in (4, 8, 256)},
     "cosine_4096_dim_8": gradient(4096, 8, "quantizer.metric=cosine"),
     "average_4096": average(4096, 64),
@@ -116,12 +125,14 @@ RUNS: dict[str, tuple[str, ...]] = {
     "stride_16_16384": (*average(16384, 8), "encoder.stride=16"),
     **{
         f"query_{tokens}": (
-            "encoder=query", "decoder=query", "quantizer=fsq", "quantizer.levels=[8,5,5,5]", f"encoder.tokens={tokens}",
+            *QUERY, f"encoder.tokens={tokens}",
         )
         for tokens in (8, 16, 32, 64)
     },
+    "vq_pixels": average(1024, 8),
+    "vq_adversarial": average(1024, 8, "objective=perceptual", "adversary=patch_small", "adversary.start=0.3"),
     "query_tail_drop": (
-        "encoder=query", "decoder=query", "quantizer=fsq", "quantizer.levels=[8,5,5,5]", "encoder.tokens=64",
+        *QUERY, "encoder.tokens=64",
         "encoder.tail_drop={_target_: signaltok.layers.tail.TailDrop, least: 8, lengths: powers_of_two}",
     ),
 }  # fmt: skip
@@ -131,11 +142,15 @@ EXTRA = {
     "average_1024_kmeans": "literature_image_runs:early_psnr",
     "average_1024_uniform": "literature_image_runs:early_psnr",
     "query_tail_drop": "literature_image_runs:psnr_by_tokens",
+    "vq_pixels": "literature_image_runs:set_distances",
+    "vq_adversarial": "literature_image_runs:set_distances",
 }
+SHORTER = {"vq_pixels": 0.4, "vq_adversarial": 0.4}  # share of the steps: the features of a network cost most of these
 
 
 def overrides(name: str, steps: int) -> list[str]:
     """The overrides of a run of so many steps."""
+    steps = max(1, round(steps * SHORTER.get(name, 1.0)))
     own = [
         f"trainer.max_steps={steps}",
         f"trainer.val_check_interval={max(1, steps // 4)}",
@@ -166,8 +181,7 @@ def psnr_by_levels(run: Path) -> dict[str, float]:
     """test/psnr_of_<n>_levels, decoded from the first 1 to 8 levels."""
 
     def reconstruct(tokenizer: Tokenizer, signal: Tensor, levels: int) -> Tensor:
-        codes = tokenizer.encode(signal).levels[:levels]
-        return tokenizer.decoder(tokenizer.quantizer.decode(codes), tuple(signal.shape[2:]))
+        return tokenizer.decode(tokenizer.encode(signal).first_levels(levels))
 
     return test_psnr(run, {f"psnr_of_{n}_levels": partial(reconstruct, levels=n) for n in range(1, 9)})
 
@@ -185,3 +199,13 @@ def early_psnr(run: Path) -> dict[str, float]:
     """val/psnr of the first validation, a quarter of the run in."""
     (curve,) = (curve for curve in read_curves(run / "metrics.csv") if curve.name == "val/psnr")
     return {"early/psnr": float(curve.values[0])}
+
+
+def set_distances(run: Path) -> dict[str, float]:
+    """test/fd_effnet and test/kid_effnet, as `eval.py metrics=image_perceptual` gives them."""
+    settings = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    data = build(settings["data"])  # type: ignore[index,call-overload]
+    extractor = EfficientNetExtractor(size=128)
+    metrics = {"fd_effnet": FrechetDistance(extractor=extractor), "kid_effnet": KernelDistance(extractor=extractor)}
+    found = evaluate(read_tokenizer(run, "last"), data.eval_loader("test", rank=0, world=1), metrics=metrics)
+    return {f"test/{name}": found.values[name] for name in metrics}

@@ -128,6 +128,19 @@ def claim_21(v: Values) -> tuple[str, str]:
     return f".25, 1: {decibel(v, *runs)}", HOLDS if max(gaps) < 0.5 else FAILS
 
 
+def claim_22(v: Values) -> tuple[str, str]:
+    on, off = "vq_adversarial", "vq_pixels"
+    found = worst(
+        above(v[off]["test/fd_effnet"], v[on]["test/fd_effnet"]),
+        above(v[off]["test/kid_effnet"], v[on]["test/kid_effnet"]),
+        above(v[off]["test/psnr"], v[on]["test/psnr"]),
+    )
+    distances = ", ".join(
+        f"{shown(v[run]['test/fd_effnet'], 0)} / {shown(v[run]['test/kid_effnet'], 3)}" for run in (on, off)
+    )
+    return f"with and without: FD-effnet / KID-effnet {distances}; {decibel(v, on, off)}", found
+
+
 def claim_24(v: Values) -> tuple[str, str]:
     lengths = (8, 16, 32, 64)
     fixed = [v[f"query_{tokens}"]["test/psnr"] for tokens in lengths]
@@ -136,7 +149,6 @@ def claim_24(v: Values) -> tuple[str, str]:
     return f"8, 16, 32, 64 tokens: {each} dB; one model {one} dB", worst(rising(*fixed), rising(*dropped))
 
 
-# Claim 22 (adversary and perceptual term against FD and PSNR) has no runs here yet.
 CLAIMS = [
     in_order(
         1,
@@ -258,9 +270,9 @@ CLAIMS = [
         20,
         "usage rises with the tokens of a batch",
         "unilm#936",
-        label="batch 32, 8, 2",
+        label="batch 16, 8, 2",
         figure="test/usage",
-        runs=("gradient_1024_batch_32", "gradient_1024", "gradient_1024_batch_2"),
+        runs=("gradient_1024_batch_16", "gradient_1024", "gradient_1024_batch_2"),
     ),
     Claim(
         21,
@@ -268,6 +280,13 @@ CLAIMS = [
         "taming#57",
         ("gradient_1024", "gradient_1024_beta_1"),
         claim_21,
+    ),
+    Claim(
+        22,
+        "an adversary and a perceptual term: closer sets of pictures, less PSNR",
+        "TokenFlow#22, latent-diffusion#350",
+        ("vq_adversarial", "vq_pixels"),
+        claim_22,
     ),
     in_order(
         23,
