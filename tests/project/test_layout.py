@@ -106,6 +106,5 @@ def test_every_option_that_a_class_keeps_is_read_somewhere():
     unread = {(file, name) for file, name in kept if name not in read}
     outside = {
         ("module.py", "automatic_optimization"),
-        ("vector.py", "codebook_dim"),
-    }  # Lightning; whoever looks at a book
+    }  # Lightning
     assert unread == outside, f"read nowhere: {unread - outside}"

@@ -47,7 +47,7 @@ def module(adversary: str, balanced: bool) -> TokenizerModule:
             encoder=ConvEncoder(**shape), quantizer=FiniteScalarQuantizer(
             latent_dim=4, levels=[5, 5, 5, 5], estimator=StraightThrough()
         ),
-            decoder=ConvDecoder(**shape), value_range=(-1.0, 1.0), block=1024,
+            decoder=ConvDecoder(**shape), value_range=(-1.0, 1.0), block=1024, sample_rate=None,
         ),
         objective=Objective(terms={"reconstruction": AbsoluteError()}, weights={"reconstruction": 1.0}),
         adversary=build(settings["adversary"]), balance=build(settings["balance"]) if balanced else None,
