@@ -42,6 +42,7 @@ QUANTIZERS = {
         "quantizer.num_codebooks=3",
     ),
     "grouped_fsq": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
+    "grouped_fsq_late": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
     "snac": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "snac_small": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "split_small": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
