@@ -101,7 +101,7 @@ def test_jukebox() -> None:
 
 def test_grouped_fsq() -> None:
     quantizer = built("fsq")
-    # NeMo's codec at 22.05 kHz and 21.5 frames a second: 8 groups of FSQ levels 8 7 6 6 over 32 channels, no projection.
+    # NeMo's codec at 22.05 kHz and 21.5 frames a second: 8 groups of levels 8 7 6 6 over 32 channels, no projection.
     assert not list(quantizer.parameters())
     assert {vectors.searched.shape for vectors in quantizer.code_vectors()} == {(2016, 4)}
     # Its name says 1.89 kb/s.
