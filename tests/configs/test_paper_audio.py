@@ -9,8 +9,9 @@ from paper import CONFIGS, built, parameters
 
 from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.tokenizer import Tokenizer
+from signaltok.training.experiment import composed_experiment
 
-NAMES = ["soundstream", "encodec", "encodec_48khz", "dac", "snac", "mimi", "wavtokenizer"]
+NAMES = sorted(path.stem.removeprefix("audio_") for path in (CONFIGS / "experiment" / "paper").glob("audio_*.yaml"))
 
 
 @cache
@@ -96,24 +97,43 @@ def test_wavtokenizer(meta):
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "frames", "levels", "codes", "streams"),
+    ("name", "rate", "frames", "codes", "streams"),
     [
-        # Frames a second, codebooks and codes: the papers named in the files; DAC's frames are 44,100 / 512.
-        ("soundstream", 24_000, 75, 8, 1024, True),
-        ("encodec", 24_000, 75, 32, 1024, True),
-        ("encodec_48khz", 48_000, 150, 16, 1024, False),
-        ("dac", 44_100, 44_100 / 512, 9, 1024, False),
-        ("snac", 24_000, 24_000 / 512, 3, 4096, False),
-        ("mimi", 24_000, 12.5, 8, 2048, True),
-        ("wavtokenizer", 24_000, 75, 1, 4096, False),
+        # Samples and frames a second, codes of every level: the papers named in the files. DAC's and SNAC's frames are
+        # those of hop 512, NeMo's 21.5 of 22,050 / 1,024, Jukebox's of hop 8, the finest of three.
+        ("soundstream", 24_000, 75, (1024,) * 8, True),
+        ("encodec", 24_000, 75, (1024,) * 32, True),
+        ("encodec_48khz", 48_000, 150, (1024,) * 16, False),
+        ("dac", 44_100, 44_100 / 512, (1024,) * 9, False),
+        ("snac", 24_000, 24_000 / 512, (4096,) * 3, False),
+        ("mimi", 24_000, 12.5, (2048,) * 32, True),
+        ("wavtokenizer", 24_000, 75, (4096,), False),
+        ("jukebox", 44_100, 44_100 / 8, (2048,) * 3, False),
+        ("fsq", 22_050, 22_050 / 1024, (8 * 7 * 6 * 6,) * 8, False),
     ],
 )
-def test_frames_and_codebooks(name, rate, frames, levels, codes, streams):
+def test_frames_and_codebooks(name, rate, frames, codes, streams):
     model = tokenizer(name)
-    assert rate / model.encoder.stride[0] == frames
-    assert model.quantizer.codebook_sizes == (codes,) * levels
+    assert model.sample_rate == rate and rate / model.encoder.stride[0] == frames
+    assert model.quantizer.codebook_sizes == codes
     assert model.encoder.causal is streams
     assert all(parameter.device == torch.device("meta") for parameter in model.parameters())
+
+
+def test_every_audio_method_has_a_twin():
+    laptop = {path.stem.removeprefix("audio_") for path in (CONFIGS / "experiment").glob("audio_*.yaml")}
+    assert {"encodec_48khz" if name == "encodec_stereo" else name for name in laptop} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_data_and_model_agree(name):
+    data = composed_experiment(CONFIGS, f"paper/audio_{name}")["data"]
+    model = tokenizer(name)
+    assert (data["sample_rate"], data["channels"]) == (model.sample_rate, model.encoder.channels)
+    # Of the seven whose items are given: DAC's conf/final/44khz.yml, NeMo's, EnCodec's a second, WavTokenizer's three.
+    seconds = {"dac": 0.38, "fsq": 0.37, "snac": 0.8, "wavtokenizer": 3.0}
+    assert data["segment_seconds"] == seconds.get(name, 1.0)
+    assert {"dac": 72, "encodec": 64, "wavtokenizer": 40}.get(name, data["batch_size"]) == data["batch_size"]
 
 
 def test_mimi_looks_as_far_back_as_its_window():
@@ -127,4 +147,5 @@ def test_mimi_looks_as_far_back_as_its_window():
 def test_every_twin_opens_with_its_promise(name):
     lines = (CONFIGS / "experiment" / "paper" / f"audio_{name}.yaml").read_text().splitlines()
     assert [line.split(":")[0] for line in lines[1:5]] == ["# paper", "# expected", "# time", "# command"]
-    assert lines[4] == f"# command: python train.py experiment=paper/audio_{name}" and "never run" in lines[2]
+    assert lines[4] == f"# command: python train.py experiment=paper/audio_{name} data.root=DIR"
+    assert "never run" in lines[2]

@@ -1,30 +1,25 @@
-"""The quantizers of published audio codecs are overrides of configs/quantizer: levels, rates and codebooks."""
+"""The quantizers of published audio codecs, as the twins have them: levels, rates and codebooks."""
 
 import math
-from pathlib import Path
 
 import pytest
-import torch
-from hydra import compose, initialize_config_dir
+from paper import CONFIGS
+from paper import built as twin
 
 from signaltok.parts import Quantizer
+from signaltok.quantizers.parallel import ParallelQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
+from signaltok.quantizers.split import SplitQuantizer
 from signaltok.training.config.build import build
-from signaltok.training.config.check import check
-from signaltok.training.config.resolve import plain, prepare
-from signaltok.training.config.schema import TrainConfig
-
-CONFIGS = Path(__file__).parents[2] / "configs"
+from signaltok.training.experiment import composed_experiment
 
 
-def built(*overrides: str) -> Quantizer:
-    """The quantizer alone, without memory, over a latent of one axis."""
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        settings = plain(compose("train", ["paths.output_dir=run", "encoder.axes=1", "encoder.channels=1", *overrides]))
-    check(settings, TrainConfig)
-    with torch.device("meta"):
-        quantizer = build(settings["quantizer"])
-    build(settings["objective"]).check(quantizer)
+def built(name: str) -> Quantizer:
+    """The quantizer of a twin, without memory; its objective has a weight for each of its losses."""
+    settings, quantizer = composed_experiment(CONFIGS, f"paper/audio_{name}"), twin(f"audio_{name}").quantizer
+    objective = build(settings["objective"])
+    objective.check(quantizer)
+    assert quantizer.loss_names() - {"scale_commitment", "scale_codebook"} <= objective.weights.keys()
     return quantizer
 
 
@@ -41,32 +36,36 @@ def bits(quantizer: Quantizer, frame_rate: float, levels: int | None = None) -> 
 
 
 def test_soundstream() -> None:
-    quantizer = built(
-        "quantizer=rvq", "encoder.latent_dim=512", "quantizer.num_codebooks=8", "quantizer.dropout=1.0",
-        "quantizer.level.latent_dim=512", "quantizer.level.codebook_size=1024",
-        "quantizer.level.update.decay=0.99",
-    )  # fmt: skip
+    quantizer = built("soundstream")
     # SoundStream (arXiv:2107.03312): 8 levels of 1,024 codes at 75 Hz are 6 kb/s; every item draws n from 1 to 8.
     # 512 channels: espnet's soundstream recipe (hidden_dim 512).
+    assert isinstance(quantizer, ResidualQuantizer) and quantizer.late_start == 0
     assert tables(quantizer) == [(1024, 512)] * 8
     assert (
         bits(quantizer, 75) == 6000 and quantizer.dropout == 1 and tuple(quantizer.choices) == (1, 2, 3, 4, 5, 6, 7, 8)
     )
 
 
-def test_encodec_24_khz() -> None:
-    quantizer = built(
-        "quantizer=rvq", "encoder.latent_dim=128", "quantizer.num_codebooks=32", "quantizer.dropout=1.0",
-        "quantizer.choices=[2,4,8,16,32]", "quantizer.level.latent_dim=128", "quantizer.level.codebook_size=1024",
-        "quantizer.level.update.decay=0.99", "quantizer.level.initialization.iterations=50",
-    )  # fmt: skip
-    # encodec 0.1.1, model.py: 1.5, 3, 6, 12 and 24 kb/s; quantization/vq.py: 1,024 codes, decay .99, 50 iterations.
-    assert tables(quantizer) == [(1024, 128)] * 32
-    assert [bits(quantizer, 75, levels) for levels in quantizer.choices] == [1500, 3000, 6000, 12000, 24000]
+@pytest.mark.parametrize(
+    ("name", "rate", "bandwidths"),
+    [
+        # encodec 0.1.1, model.py: kb/s of the models at 24 and at 48 kHz.
+        ("encodec", 75, [1500, 3000, 6000, 12000, 24000]),
+        ("encodec_48khz", 150, [3000, 6000, 12000, 24000]),
+    ],
+)
+def test_encodec(name: str, rate: int, bandwidths: list[int]) -> None:
+    quantizer = built(name)
+    # encodec 0.1.1, quantization/vq.py: 1,024 codes, decay .99, 50 iterations; 128 channels.
+    assert isinstance(quantizer, ResidualQuantizer) and quantizer.dropout == 1
+    assert tables(quantizer) == [(1024, 128)] * max(quantizer.choices)
+    assert [bits(quantizer, rate, levels) for levels in quantizer.choices] == bandwidths
+    level = quantizer.levels[0]
+    assert level.update.arguments["decay"] == 0.99 and level.initialization.iterations == 50
 
 
 def test_dac_44_khz() -> None:
-    quantizer = built("quantizer=rvq_factorised", "encoder.latent_dim=1024")
+    quantizer = built("dac")
     # descript-audio-codec, conf/final/44khz.yml: n_codebooks 9, codebook_size 1024, codebook_dim 8, dropout .5.
     assert tables(quantizer) == [(1024, 8)] * 9
     assert {tuple(level.project_in.weight.shape) for level in quantizer.levels} == {(8, 1024)}
@@ -75,25 +74,17 @@ def test_dac_44_khz() -> None:
     assert bits(quantizer, 44100 / 512) == pytest.approx(7752, abs=1) and quantizer.dropout == 0.5
 
 
-@pytest.mark.parametrize(
-    ("scales", "strides", "rate", "tokens"),
-    [("[1,2,4]", (4, 2, 1), 24000, 82), ("[1,2,4,8]", (8, 4, 2, 1), 32000, 156)],
-)
-def test_snac(scales: str, strides: tuple[int, ...], rate: int, tokens: int) -> None:
-    dim = 768 if rate == 24000 else 1024
-    quantizer = built("quantizer=snac", f"encoder.latent_dim={dim}", f"quantizer.scales={scales}")
-    # hubertsiuzdak/snac: 4,096 codes of 8 dimensions; 24 kHz: vq_strides 4 2 1, hop 512, 48 x 2^4 channels; 32 kHz:
-    # 8 4 2 1, hop 384, 64 x 2^4 channels. 82 and 156 codes a second.
-    assert tables(quantizer) == [(4096, 8)] * len(strides) and quantizer.level_strides == strides
-    hop = 512 if rate == 24000 else 384
-    assert sum(rate / hop / stride for stride in quantizer.level_strides) == pytest.approx(tokens, abs=0.5)
+def test_snac() -> None:
+    quantizer = built("snac")
+    # hubertsiuzdak/snac_24khz: 4,096 codes of 8 dimensions, vq_strides 4 2 1, hop 512: 82 codes a second, 0.98 kb/s.
+    assert tables(quantizer) == [(4096, 8)] * 3 and quantizer.level_strides == (4, 2, 1)
+    assert sum(24000 / 512 / stride for stride in quantizer.level_strides) == pytest.approx(82, abs=0.5)
+    assert bits(quantizer, 24000 / 512) == pytest.approx(984, abs=1)
 
 
 def test_mimi() -> None:
-    quantizer = built(
-        "quantizer=split", "encoder.latent_dim=512", "quantizer.acoustic.num_codebooks=31",
-        "quantizer.acoustic.latent_dim=256", "quantizer.acoustic.level.codebook_size=2048",
-    )  # fmt: skip
+    quantizer = built("mimi")
+    assert isinstance(quantizer, SplitQuantizer) and quantizer.unquantized == 0.5
     # transformers, MimiConfig: num_quantizers 32, of them 1 semantic; codebook_size 2048, codebook_dim 256, hidden 512.
     assert tables(quantizer) == [(2048, 256)] * 32
     assert quantizer.to_semantic.weight.shape == quantizer.to_acoustic.weight.shape == (256, 512)
@@ -101,14 +92,24 @@ def test_mimi() -> None:
 
 
 def test_jukebox() -> None:
-    quantizer = built("quantizer=parallel", "encoder.latent_dim=64")
+    quantizer = built("jukebox")
+    assert isinstance(quantizer, ParallelQuantizer)
     # openai/jukebox, hparams.py: l_bins 2048, emb_width 64; hops 8, 32 and 128 at 44.1 kHz.
     assert tables(quantizer) == [(2048, 64)] * 3 and quantizer.level_strides == (16, 4, 1)
     assert [round(44100 / 8 / stride) for stride in quantizer.level_strides] == [345, 1378, 5512]
 
 
 def test_grouped_fsq() -> None:
-    quantizer = built("quantizer=grouped_fsq", "encoder.latent_dim=32")
-    # NeMo's 22 and 44 kHz audio codecs: 8 groups of FSQ levels 8 5 5 5 over 32 channels; no projection.
-    assert quantizer.codebook_sizes == (1000,) * 8 and not list(quantizer.parameters())
-    assert {vectors.searched.shape for vectors in quantizer.code_vectors()} == {(1000, 4)}
+    quantizer = built("fsq")
+    # NeMo's codec at 22.05 kHz and 21.5 frames a second: 8 groups of levels 8 7 6 6 over 32 channels, no projection.
+    assert not list(quantizer.parameters())
+    assert {vectors.searched.shape for vectors in quantizer.code_vectors()} == {(2016, 4)}
+    # Its name says 1.89 kb/s.
+    assert bits(quantizer, 22050 / 1024) == pytest.approx(1890, abs=1)
+
+
+def test_wavtokenizer() -> None:
+    quantizer = built("wavtokenizer")
+    # jishengpeng/WavTokenizer: one codebook of 4,096 x 512, 200 iterations of k-means; 0.9 kb/s at 75 tokens a second.
+    assert tables(quantizer) == [(4096, 512)] and bits(quantizer, 75) == 900
+    assert quantizer.initialization.iterations == 200

@@ -27,7 +27,7 @@ from signaltok.layers.tail import TailDrop
 from signaltok.layers.windowed_transformer import WindowedTransformer
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
-from signaltok.quantizers.codebook.estimator import Rotation, StraightThrough
+from signaltok.quantizers.codebook.estimator import LateStart, Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.revival import UsageRevival
@@ -214,6 +214,7 @@ QUANTIZERS = {
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
     "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
     "rvq dac": Row(residual(vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), dropout=0.5)),
+    "rvq late": Row(residual(vector(estimator=LateStart(start=0.25, then=StraightThrough()))), itself),
     "rvq bandwidths": Row(residual(vector(), dropout=1.0, choices=[1, 3]), itself),
     "rvq of fsq": Row(
         residual(

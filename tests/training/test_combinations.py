@@ -24,7 +24,8 @@ CHOICES = [
 ]
 
 
-COARSER = {"hierarchical", "multiscale", "parallel", "snac"}  # these need the grid of a picture
+# These need the grid of a picture.
+COARSER = {"hierarchical", "multiscale", "parallel", "parallel_small", "snac", "snac_small"}
 
 
 @pytest.mark.parametrize("quantizer", sorted(COARSER))

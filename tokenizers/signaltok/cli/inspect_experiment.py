@@ -1,8 +1,12 @@
 """What `signaltok inspect experiment/NAME` shows: the parts of an experiment at its size, built without memory."""
 
+import math
+from typing import Any
+
 from torch import nn
 
 from signaltok.cli.list import experiments_folder, read_notes
+from signaltok.tokenizer import Tokenizer
 from signaltok.training.experiment import built_on_meta, composed_experiment
 from signaltok.types.token_stack import grid_size
 
@@ -14,22 +18,43 @@ def rows_of(name: str) -> list[tuple[str, str]]:
         raise ValueError("there is no configs/experiment here; run this in the project's folder")
     settings = composed_experiment(folder.parent, name)
     tokenizer = built_on_meta(settings)
-    size = settings["data"]["size"]
     paper = read_notes(folder / f"{name}.yaml").get("paper", "")
     rows = [("kind", "experiment, built without memory"), ("paper", paper)]
     for room in ("encoder", "quantizer", "decoder"):
         part = getattr(tokenizer, room)
         rows.append((room, f"{type(part).__name__}, {_parameters(part):,} parameters"))
     rows.append(("parameters", f"{_parameters(tokenizer):,}"))
-    rows.append(("signal", f"{size} × {size}"))
+    size = _size(settings["data"], tokenizer)
+    rows.append(("signal", _words(size) if tokenizer.sample_rate is None else _seconds(size[0], tokenizer.sample_rate)))
     sizes = tokenizer.quantizer.codebook_sizes
     if not sizes:
         return [*rows, ("codes", "none: continuous tokens")]
-    grids = ["×".join(str(n) for n in grid_size((size, size), stride)) for stride in tokenizer.strides]
-    rows.append(("token grids", ", ".join(grids)))
+    extent = size if tokenizer.encoder.tokens is None else (tokenizer.encoder.tokens,)
+    grids = [grid_size(extent, *rule) for rule in zip(tokenizer.strides, tokenizer.shares, strict=True)]
+    rows.append(("token grids", ", ".join(_words(grid) for grid in grids)))
     rows.append(("codebook sizes", ", ".join(f"{number:,}" for number in sizes)))
+    if tokenizer.sample_rate is not None:
+        rates = [tokenizer.sample_rate / stride for (stride,) in tokenizer.strides]
+        bits = sum(rate * math.log2(count) for rate, count in zip(rates, sizes, strict=True))
+        rows.append(("frames a second", ", ".join(f"{rate:g}" for rate in rates)))
+        rows.append(("bitrate", f"{bits / 1000:.2f} kb/s of all levels"))
     vectors = [tuple(level.searched.shape) for level in tokenizer.quantizer.code_vectors()]
     return [*rows, ("codebooks", ", ".join(f"{k:,} × {d}" for k, d in vectors) or "no table")]
+
+
+def _size(data: dict[str, Any], tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Extents of a training item."""
+    if tokenizer.sample_rate is None:
+        return (data["size"],) * tokenizer.encoder.axes
+    return (round(data["segment_seconds"] * tokenizer.sample_rate),)
+
+
+def _words(size: tuple[int, ...]) -> str:
+    return "×".join(str(extent) for extent in size)
+
+
+def _seconds(samples: int, rate: int) -> str:
+    return f"{samples:,} samples, {samples / rate:g} s"
 
 
 def _parameters(module: nn.Module) -> int:

@@ -26,6 +26,7 @@ from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.codebook.update import mean_square
 from signaltok.quantizers.distributed import draw_apart
+from signaltok.quantizers.late import take_late_start
 from signaltok.quantizers.projection import check_one_grid, pointwise, projection
 from signaltok.quantizers.resample import UPSAMPLINGS, down, up
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
@@ -40,7 +41,8 @@ class MultiscaleQuantizer(Quantizer):
 
     scales: positions of each level for every scales[-1] cells of the latent, ascending; the last level has the whole
     grid. [1, 2, 3, 4, 5, 6, 8, 10, 13, 16] are VAR's grids at 16 x 16 cells, and another size gets ceil(n p / 16).
-    level: a quantizer over the inner latent. shared: whether all scales use one and the same, which then takes its
+    level: a quantizer over the inner latent; with the estimator LateStart it is the whole that starts late
+    (quantizers.late). shared: whether all scales use one and the same, which then takes its
     first vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling:
     "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a
     latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change
@@ -75,6 +77,7 @@ class MultiscaleQuantizer(Quantizer):
         self.levels = nn.ModuleList([level] if shared else (copy.deepcopy(level) for _ in scales))
         for number, copied in enumerate(self.levels):
             draw_apart(copied, number)
+        self.late_start = take_late_start(self._quantizers())
         self.smoothing = smoothing
         self.shared = shared
         if shared:
@@ -176,7 +179,9 @@ class MultiscaleQuantizer(Quantizer):
             }
             for name, value in {**quantized.losses, **own}.items():
                 losses[name] = losses.get(name, 0) + value / len(self.scales)
-        z_q = pointwise(self.project_out, total if through else straight_through(inner, total))
+        if not through:
+            total = inner if self.progress < self.late_start else straight_through(inner, total)
+        z_q = pointwise(self.project_out, total)
         found = [flags for flags in active if flags is not None]
         return Quantized(
             z_q=z_q if mask is None else z_q * mask,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
+from signaltok.quantizers.late import take_late_start
 from signaltok.quantizers.narrow import NarrowStack, narrow_levels
 from signaltok.quantizers.projection import channels_last, check_one_grid, pointwise, projection
 from signaltok.types.quantized import Quantized
@@ -30,7 +31,8 @@ from signaltok.types.quantized import Quantized
 class ResidualQuantizer(Quantizer):
     """num_codebooks levels, each built like `level`, over one projection of the latent.
 
-    level: a quantizer over the inner latent (its latent_dim is the width of the levels). shared: whether the levels
+    level: a quantizer over the inner latent (its latent_dim is the width of the levels); with the estimator LateStart
+    it is the stack that starts late (quantizers.late). shared: whether the levels
     are one and the same quantizer. rescale: level q quantizes its residual times rescale^q; above one for levels whose
     vectors cannot shrink with the residual, as those of FSQ. dropout: share of the items that, in training, use only
     a random number of levels, drawn for the items of all processes together; what they leave out is told by
@@ -74,6 +76,7 @@ class ResidualQuantizer(Quantizer):
         self.levels = nn.ModuleList([level] if shared else (copy.deepcopy(level) for _ in range(num_codebooks)))
         for number, copied in enumerate(self.levels):
             draw_apart(copied, number)
+        self.late_start = take_late_start(self._quantizers())
         self.draws = Draws() if dropout > 0 else None
 
     def _quantizers(self) -> list[Quantizer]:
@@ -146,7 +149,9 @@ class ResidualQuantizer(Quantizer):
             codes.extend(quantized.codes)
             for name, value in quantized.losses.items():
                 losses[name] = losses.get(name, 0) + value / self.num_codebooks
-        z_q = pointwise(self.project_out, total if through else straight_through(inner, total))
+        if not through:
+            total = inner if self.progress < self.late_start else straight_through(inner, total)
+        z_q = pointwise(self.project_out, total)
         return Quantized(z_q=z_q if mask is None else z_q * mask, codes=tuple(codes), losses=losses, active=active)
 
     def _narrow(self) -> NarrowStack | None:
