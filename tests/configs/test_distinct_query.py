@@ -5,7 +5,6 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from signaltok.quantizers.codebook.vector import VectorQuantizer
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.assemble import build_tokenizer
@@ -23,13 +22,13 @@ def tokenizer(experiment: str) -> Tokenizer:
 
 def test_each_experiment_is_its_method():
     titok, flextok, patch = (tokenizer(name) for name in ("image_titok", "image_flextok", "image_patch"))
-    assert titok.encoder.tokens == 32 and flextok.encoder.tokens == 64 and patch.encoder.tokens is None
+    assert titok.encoder.tokens == 32 and flextok.encoder.tokens == 128 and patch.encoder.tokens is None
     # TiTok: codes on the sphere, every picture all tokens.
     assert isinstance(titok.quantizer, VectorQuantizer)
     assert titok.quantizer.spherical and titok.quantizer.codebook_dim == 12
     assert titok.encoder.tail_drop is None
-    # FlexTok: rounded codes, a random number of tokens.
-    assert isinstance(flextok.quantizer, FiniteScalarQuantizer)
-    assert flextok.encoder.tail_drop.choices(64) == [8, 16, 32, 64]
+    # FlexTok: the same codes, a random number of tokens.
+    assert isinstance(flextok.quantizer, VectorQuantizer)
+    assert flextok.encoder.tail_drop.choices(128) == [8, 16, 32, 64, 128]
     assert isinstance(patch.quantizer, IdentityQuantizer)
     assert titok.strides == flextok.strides == ((1,),) and patch.strides == ()

@@ -227,7 +227,11 @@ def test_the_quantizer_without_codes_names_embed() -> None:
     assert torch.equal(model.embed(signal)[0].T, reconstruction.quantized.z_q[0].flatten(1))
 
 
-@pytest.mark.parametrize(("encoder", "decoder"), [pair for pair in pairs() if pair[1] != "logit laplace"])
+# Of pictures: some published codecs end in a tanh, and an inverse STFT takes its last layer's values as logarithms.
+PICTURES = [pair for pair in pairs() if pair[1] != "logit laplace" and axes_of(pair[0]) == 2]
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), PICTURES)
 def test_the_training_forward_cuts_nothing_so_values_beyond_the_range_learn(encoder: str, decoder: str) -> None:
     model = copy.deepcopy(tokenizer(encoder, "fsq", decoder)).train()
     last = model.decoder.last_layer

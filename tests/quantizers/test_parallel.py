@@ -92,6 +92,7 @@ def test_a_tokenizer_decodes_its_coarsest_level_alone() -> None:
         decoder=ConvDecoder(widths=[8, 4], **shape),
         value_range=(-1.0, 1.0),
         block=256,
+        sample_rate=None,
     )
     signal = torch.rand(2, 1, 150) * 2 - 1
     tokenizer.train()(signal)
