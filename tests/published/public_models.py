@@ -1,0 +1,260 @@
+"""Public models with random weights at small widths, each saved in a form of its own, and what they compute."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+SAMPLE_RATE = 2_000  # so that a block, of a second, is shorter than the signals
+
+
+@dataclass(frozen=True)
+class Public:
+    """encode: signal [1, 1, n] -> codes of each level [1, ...]; decode: those -> signal. stride: samples a cell.
+
+    whole: samples at whose multiples the model keeps all. any_length: whether it takes other lengths as they are.
+    """
+
+    family: str
+    model: nn.Module
+    save: Callable[[Path], Path]
+    encode: Callable[[Tensor], tuple[Tensor, ...]]
+    decode: Callable[[tuple[Tensor, ...]], Tensor]
+    whole: int
+    any_length: bool
+
+
+def randomised(model: nn.Module) -> nn.Module:
+    """Biases, norms and slopes that are no zeros and ones, and codes as far apart as latents are."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1 or "alpha" in name:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+def fill_books(model: nn.Module, names: tuple[str, ...], size: float) -> None:
+    """Random code vectors in the buffers so named."""
+    generator = torch.Generator().manual_seed(2)
+    for name, buffer in model.named_buffers():
+        if name.endswith(names):
+            buffer.copy_(size * torch.randn(buffer.shape, generator=generator))
+
+
+def _saved(model: nn.Module) -> Callable[[Path], Path]:
+    def save(folder: Path) -> Path:
+        model.save_pretrained(folder / "public")
+        return folder / "public"
+
+    return save
+
+
+def encodec_of_transformers() -> Public:
+    from transformers import EncodecConfig, EncodecModel
+
+    torch.manual_seed(0)
+    rate = SAMPLE_RATE
+    config = EncodecConfig(
+        hidden_size=8,
+        codebook_dim=8,
+        num_filters=4,
+        num_residual_layers=2,
+        upsampling_ratios=[5, 2],
+        codebook_size=16,
+        sampling_rate=rate,
+        target_bandwidths=[0.8, 2.4],  # 200 frames a second of 4 bits
+    )
+    model = randomised(EncodecModel(config))
+    fill_books(model, (".embed",), 0.1)
+    return Public(
+        "encodec",
+        model,
+        _saved(model),
+        lambda x: model.encode(x, bandwidth=2.4).audio_codes[0].unbind(1),
+        lambda codes: model.decode(torch.stack(codes, 1)[None], [None]).audio_values,
+        10,
+        True,
+    )
+
+
+def encodec_of_its_package() -> Public:
+    from encodec import EncodecModel
+    from encodec.modules import SEANetDecoder, SEANetEncoder
+    from encodec.quantization import ResidualVectorQuantizer
+
+    torch.manual_seed(0)
+    shape = {"dimension": 8, "n_filters": 4, "ratios": [5, 4], "norm": "weight_norm", "causal": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package uses the older form of weight norm
+        halves = SEANetEncoder(**shape), SEANetDecoder(**shape)
+    quantizer = ResidualVectorQuantizer(dimension=8, n_q=3, bins=16, kmeans_init=False)
+    model = EncodecModel(*halves, quantizer, [14.4], 24_000, 1)
+    randomised(model)
+    fill_books(model, (".embed",), 0.1)
+    model.set_target_bandwidth(14.4)
+
+    def save(folder: Path) -> Path:
+        torch.save(model.state_dict(), folder / "encodec_24khz-d7cc33bc.th")
+        return folder / "encodec_24khz-d7cc33bc.th"
+
+    return Public(
+        "encodec",
+        model,
+        save,
+        lambda x: model.encode(x)[0][0].unbind(1),
+        lambda codes: model.decode([(torch.stack(codes, 1), None)]),
+        20,
+        True,
+    )
+
+
+def dac_of_transformers(strides: list[int]) -> Public:
+    from transformers import DacConfig, DacModel
+
+    torch.manual_seed(0)
+    config = DacConfig(
+        encoder_hidden_size=8,
+        decoder_hidden_size=16,
+        downsampling_ratios=strides,
+        n_codebooks=3,
+        codebook_size=16,
+        codebook_dim=4,
+        sampling_rate=SAMPLE_RATE,
+    )
+    model = randomised(DacModel(config))
+    whole = torch.tensor(strides).prod().item()
+    return Public(
+        "dac",
+        model,
+        _saved(model),
+        lambda x: model.encode(x).audio_codes.unbind(1),
+        lambda codes: model.decode(audio_codes=torch.stack(codes, 1)).audio_values[:, None],
+        int(whole),
+        False,
+    )
+
+
+def dac_of_its_release() -> Public:
+    """The release's names, and weight norm, given to the weights of transformers' model, which it computes alike."""
+    public = dac_of_transformers([2, 4])
+
+    def save(folder: Path) -> Path:
+        content: dict[str, Tensor] = {}
+        for name, value in public.model.state_dict().items():
+            for released, tensor in _as_released(name, value).items():
+                content[released] = tensor
+        options = {
+            "encoder_dim": 8,
+            "encoder_rates": [2, 4],
+            "decoder_dim": 16,
+            "decoder_rates": [4, 2],
+            "latent_dim": None,
+            "n_codebooks": 3,
+            "codebook_size": 16,
+            "codebook_dim": 4,
+            "quantizer_dropout": 0.5,
+            "sample_rate": SAMPLE_RATE,
+        }
+        torch.save({"state_dict": content, "metadata": {"kwargs": options}}, folder / "weights.pth")
+        return folder / "weights.pth"
+
+    return Public(public.family, public.model, save, public.encode, public.decode, public.whole, False)
+
+
+def _as_released(name: str, value: Tensor) -> dict[str, Tensor]:
+    numbers = {"snake1": "0", "conv1": "1", "snake2": "2", "conv2": "3"}
+    half, *rest, last = name.split(".")
+    first = "encoder.block" if half == "encoder" else "decoder.model"
+    if half == "quantizer":
+        released = name.rpartition(".")[0]
+    elif rest[0] == "block":
+        stage, layer = int(rest[1]), rest[2]
+        place = f"{first}.{stage + 1}.block"
+        if layer.startswith("res_unit"):
+            unit = int(layer[-1]) - 1 + (0 if half == "encoder" else 2)
+            released = f"{place}.{unit}.block.{numbers[rest[3]]}"
+        else:
+            own = {"encoder": {"snake1": 3, "conv1": 4}, "decoder": {"snake1": 0, "conv_t1": 1}}
+            released = f"{place}.{own[half][layer]}"
+    else:
+        released = f"{first}.{ {'conv1': 0, 'snake1': 3, 'conv2': 4}[rest[0]] }"
+    if last != "weight" or value.ndim != 3:
+        return {f"{released}.{last}": value}
+    length = value.flatten(1).norm(dim=1).view(-1, 1, 1)
+    return {f"{released}.weight_v": 3 * value, f"{released}.weight_g": length}
+
+
+def snac(window: int | None) -> Public:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package scripts its Snake
+        from snac import SNAC
+
+    torch.manual_seed(0)
+    options = {
+        "sampling_rate": SAMPLE_RATE,
+        "encoder_dim": 16,
+        "encoder_rates": [2, 5],
+        "decoder_dim": 64,
+        "decoder_rates": [5, 2],
+        "attn_window_size": window,
+        "codebook_size": 16,
+        "codebook_dim": 4,
+        "vq_strides": [4, 2, 1],
+        "noise": True,
+        "depthwise": True,
+    }
+    model = randomised(SNAC(**options))
+
+    def save(folder: Path) -> Path:
+        (folder / "config.json").write_text(json.dumps(options))
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        return folder
+
+    return Public(
+        "snac",
+        model,
+        save,
+        lambda x: tuple(model.encode(x)),
+        lambda codes: model.decode(list(codes)),
+        10 * 4,
+        False,
+    )
+
+
+def mimi() -> Public:
+    from transformers import MimiConfig, MimiModel
+
+    torch.manual_seed(0)
+    config = MimiConfig(
+        num_filters=4,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=16,
+        intermediate_size=48,
+        sliding_window=5,
+        upsample_groups=32,
+        upsampling_ratios=[5, 2],
+        num_quantizers=4,
+        codebook_size=16,
+        codebook_dim=8,
+        vector_quantization_hidden_dimension=8,
+        sampling_rate=SAMPLE_RATE,
+    )
+    model = randomised(MimiModel(config))
+    fill_books(model, ("embed_sum",), 0.3)
+    return Public(
+        "mimi",
+        model,
+        _saved(model),
+        lambda x: model.encode(x).audio_codes.unbind(1),
+        lambda codes: model.decode(torch.stack(codes, 1)).audio_values,
+        20,
+        True,
+    )
