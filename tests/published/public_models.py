@@ -29,7 +29,7 @@ class Public:
 
 
 def randomised(model: nn.Module) -> nn.Module:
-    """Biases, norms and slopes that are no zeros and ones, and codes as far apart as latents are."""
+    """Biases, norms and slopes that are no zeros and ones, so that none can be left out unseen."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -38,12 +38,28 @@ def randomised(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def fill_books(model: nn.Module, names: tuple[str, ...], size: float) -> None:
-    """Random code vectors in the buffers so named."""
-    generator = torch.Generator().manual_seed(2)
-    for name, buffer in model.named_buffers():
-        if name.endswith(names):
-            buffer.copy_(size * torch.randn(buffer.shape, generator=generator))
+def sound(length: int) -> Tensor:
+    """Noise that grows louder, [1, 1, length]."""
+    noise = torch.rand(1, 1, length, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    return noise * torch.linspace(0.1, 1, length)
+
+
+@torch.no_grad()
+def spread_books(z: Tensor, books: list[Tensor]) -> list[Tensor]:
+    """Vectors for a residual stack from what it quantizes, [1, d, l], so that every level uses many."""
+    rows, generator, found = z[0].transpose(0, 1), torch.Generator().manual_seed(2), []
+    for book in books:
+        found.append(rows[torch.randperm(len(rows), generator=generator)[: len(book)]].clone())
+        rows = rows - found[-1][torch.cdist(rows, found[-1]).argmin(1)]
+    return found
+
+
+@torch.no_grad()
+def spread_angles(z: Tensor, levels: nn.ModuleList, strides: list[int]) -> None:
+    """The same for factorised levels: their projections are centred."""
+    for level, stride in zip(levels, strides, strict=True):
+        level.in_proj.bias.sub_(level.in_proj(nn.functional.avg_pool1d(z, stride)).mean((0, 2)))
+        z = z - level(z)[0]
 
 
 def _saved(model: nn.Module) -> Callable[[Path], Path]:
@@ -70,7 +86,7 @@ def encodec_of_transformers() -> Public:
         target_bandwidths=[0.8, 2.4],  # 200 frames a second of 4 bits
     )
     model = randomised(EncodecModel(config))
-    fill_books(model, (".embed",), 0.1)
+    _spread_averages(model, [layer.codebook for layer in model.quantizer.layers])
     return Public(
         "encodec",
         model,
@@ -80,6 +96,15 @@ def encodec_of_transformers() -> Public:
         10,
         True,
     )
+
+
+@torch.no_grad()
+def _spread_averages(model: nn.Module, books: list[nn.Module]) -> None:
+    """Of EnCodec, with averages that are not the vectors, as after training."""
+    for book, found in zip(books, spread_books(model.encoder(sound(8_000)), [own.embed for own in books]), strict=True):
+        book.embed.copy_(found)
+        book.cluster_size.copy_(torch.linspace(1, 3, len(found)))
+        book.embed_avg.copy_(found * book.cluster_size[:, None])
 
 
 def encodec_of_its_package() -> Public:
@@ -95,7 +120,7 @@ def encodec_of_its_package() -> Public:
     quantizer = ResidualVectorQuantizer(dimension=8, n_q=3, bins=16, kmeans_init=False)
     model = EncodecModel(*halves, quantizer, [14.4], 24_000, 1)
     randomised(model)
-    fill_books(model, (".embed",), 0.1)
+    _spread_averages(model, [layer._codebook for layer in model.quantizer.vq.layers])
     model.set_target_bandwidth(14.4)
 
     def save(folder: Path) -> Path:
@@ -127,6 +152,8 @@ def dac_of_transformers(strides: list[int]) -> Public:
         sampling_rate=SAMPLE_RATE,
     )
     model = randomised(DacModel(config))
+    with torch.no_grad():
+        spread_angles(model.encoder(sound(8_000)), model.quantizer.quantizers, [1, 1, 1])
     whole = torch.tensor(strides).prod().item()
     return Public(
         "dac",
@@ -209,6 +236,8 @@ def snac(window: int | None) -> Public:
         "depthwise": True,
     }
     model = randomised(SNAC(**options))
+    with torch.no_grad():
+        spread_angles(model.encoder(sound(8_000)), model.quantizer.quantizers, options["vq_strides"])
 
     def save(folder: Path) -> Path:
         (folder / "config.json").write_text(json.dumps(options))
@@ -248,7 +277,17 @@ def mimi() -> Public:
         sampling_rate=SAMPLE_RATE,
     )
     model = randomised(MimiModel(config))
-    fill_books(model, ("embed_sum",), 0.3)
+    with torch.no_grad():
+        z = model.encoder(sound(8_000)).latents
+        for half in (
+            model.quantizer.semantic_residual_vector_quantizer,
+            model.quantizer.acoustic_residual_vector_quantizer,
+        ):
+            books = [layer.codebook for layer in half.layers]
+            found = spread_books(half.input_proj(z), [book.embed_sum for book in books])
+            for book, vectors in zip(books, found, strict=True):
+                book.cluster_usage.copy_(torch.linspace(0.5, 2, len(vectors)))
+                book.embed_sum.copy_(vectors * book.cluster_usage[:, None])
     return Public(
         "mimi",
         model,
