@@ -1,6 +1,7 @@
-"""Makes `public_models` importable for the tests of this folder: a package called tests may be installed."""
+"""Makes `public_models` and the training tests' `tiny_runs` importable: a package called tests may be installed."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "training")]
