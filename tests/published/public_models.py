@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 SAMPLE_RATE = 2_000  # so that a block, of a second, is shorter than the signals
@@ -255,26 +256,26 @@ def snac(window: int | None) -> Public:
     )
 
 
-def mimi() -> Public:
+def mimi(dim: int = 32, heads: int = 2, window: int = 5, rate: int = SAMPLE_RATE) -> Public:
     from transformers import MimiConfig, MimiModel
 
     torch.manual_seed(0)
     config = MimiConfig(
         num_filters=4,
-        hidden_size=32,
+        hidden_size=dim,
         num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=16,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=dim // heads,
         intermediate_size=48,
-        sliding_window=5,
-        upsample_groups=32,
+        sliding_window=window,
+        upsample_groups=dim,
         upsampling_ratios=[5, 2],
         num_quantizers=4,
         codebook_size=16,
         codebook_dim=8,
         vector_quantization_hidden_dimension=8,
-        sampling_rate=SAMPLE_RATE,
+        sampling_rate=rate,
     )
     model = randomised(MimiModel(config))
     with torch.no_grad():
@@ -297,3 +298,56 @@ def mimi() -> Public:
         20,
         True,
     )
+
+
+def mimi_of_its_release() -> Public:
+    """The release's names and its order of queries and keys, given to the weights of transformers' model."""
+    public = mimi(dim=128, heads=2, window=250, rate=24_000)
+
+    def save(folder: Path) -> Path:
+        content: dict[str, Tensor] = {}
+        public.model.save_pretrained(folder / "public")
+        state = load_file(folder / "public" / "model.safetensors")
+        for name, value in state.items():
+            if ".q_proj." in name:
+                rows = [state[name.replace(".q_proj.", f".{kind}_proj.")] for kind in "qkv"]
+                paired = [own.view(2, 2, 32, 128).transpose(1, 2).reshape(128, 128) for own in rows[:2]]
+                content[_of_kyutai(name).replace("q_proj.weight", "in_proj_weight")] = torch.cat([*paired, rows[2]])
+            elif ".k_proj." not in name and ".v_proj." not in name:
+                content[_of_kyutai(name)] = value.contiguous()
+        save_file(content, folder / "tokenizer-checkpoint125.safetensors")
+        return folder / "tokenizer-checkpoint125.safetensors"
+
+    return Public("mimi", public.model, save, public.encode, public.decode, public.whole, True)
+
+
+def _of_kyutai(name: str) -> str:
+    if name.startswith("decoder.layers.") and name.split(".")[2] in ("2", "5"):
+        return name.replace("decoder.layers", "decoder.model").replace(".conv.", ".convtr.convtr.")
+    for ours, theirs in (
+        ("downsample.conv.", "downsample.conv.conv.conv."),
+        ("upsample.conv.", "upsample.convtr.convtr.convtr."),
+    ):
+        if name.startswith(ours):
+            return name.replace(ours, theirs)
+    for ours, theirs in (
+        ("encoder.layers.", "encoder.model."),
+        ("decoder.layers.", "decoder.model."),
+        (".conv.", ".conv.conv."),
+        ("_transformer.layers.", "_transformer.transformer.layers."),
+        ("mlp.fc", "linear"),
+        ("o_proj", "out_proj"),
+        ("input_layernorm", "norm1"),
+        ("post_attention_layernorm", "norm2"),
+        ("self_attn_layer_scale", "layer_scale_1"),
+        ("mlp_layer_scale", "layer_scale_2"),
+        (".codebook.initialized", "._codebook._initialized"),
+        (".codebook.embed_sum", "._codebook.embedding_sum"),
+        (".codebook.", "._codebook."),
+        ("semantic_residual_vector_quantizer.layers", "rvq_first.vq.layers"),
+        ("semantic_residual_vector_quantizer", "rvq_first"),
+        ("acoustic_residual_vector_quantizer.layers", "rvq_rest.vq.layers"),
+        ("acoustic_residual_vector_quantizer", "rvq_rest"),
+    ):
+        name = name.replace(ours, theirs)
+    return name

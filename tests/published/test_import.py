@@ -13,6 +13,7 @@ from public_models import (
     encodec_of_its_package,
     encodec_of_transformers,
     mimi,
+    mimi_of_its_release,
     snac,
     sound,
 )
@@ -33,6 +34,7 @@ MODELS = {
     "snac": lambda: snac(None),
     "snac with attention": lambda: snac(4),
     "mimi": mimi,
+    "mimi of its release": mimi_of_its_release,
 }
 
 

@@ -1,4 +1,4 @@
-"""Mimi (Défossez et al. 2024): transformers' MimiModel."""
+"""Mimi (Défossez et al. 2024): transformers' MimiModel, or the weights that its authors release."""
 
 import math
 
@@ -9,6 +9,7 @@ from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.convolutions import Convolutions
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.windowed_transformer import WindowedTransformer
+from signaltok.published.kyutai import as_transformers
 from signaltok.published.levels import EPSILON, nearest_level, residual, translate_averages
 from signaltok.published.model import Published
 from signaltok.published.network import networks
@@ -32,6 +33,8 @@ ROTATION = 10_000.0
 
 def read(source: Source) -> Published:
     """See published.families."""
+    if source.options is None:
+        source = as_transformers(source)
     options = Options(source)
     for name, value in FIXED.items():
         options.only(name, value)
