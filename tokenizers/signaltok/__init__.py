@@ -10,7 +10,8 @@ The path of the data, by the rooms of this package:
 
     types      the frozen objects on the arrows      layers     blocks shared by encoders and decoders
     artifact   the exported folder                   reports    pictures, plots, the page of a run
-    training   Lightning and Hydra, only here        cli        the `signaltok` command
+    training   Lightning and Hydra, only here        published  public models' weights as tokenizers
+    cli        the `signaltok` command
 
 Importing the package costs what importing torch costs; the names below are loaded when they are first used.
 """

@@ -7,7 +7,7 @@ from signaltok.artifact.layout import bits_a_position
 
 
 def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
-    """Markdown. card may hold "metrics" (name -> number), "protocol", "data", "licence", "command"."""
+    """Markdown. card may hold "metrics" (name -> number), "weights", "protocol", "data", "licence", "command"."""
     sizes, strides = config["codebook_sizes"], config["strides"]
     lines = [f"# A signaltok tokenizer for {config['modality']} signals", ""]
     if sizes:
@@ -27,7 +27,8 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
     ]
     lines += ["stack = tokenizer.encode(x)", "y = tokenizer.decode(stack)"] if sizes else ["z = tokenizer.embed(x)"]
     lines += ["```", "", f"Fingerprint: `{config['fingerprint']}`", ""]
-    for heading, key in (("Data", "data"), ("Licence of the data", "licence"), ("Protocol", "protocol")):
+    headings = (("Weights", "weights"), ("Data", "data"), ("Licence of the data", "licence"), ("Protocol", "protocol"))
+    for heading, key in headings:
         if key in card:
             lines += [f"## {heading}", "", *_paragraph(card[key]), ""]
     if "metrics" in card:

@@ -10,12 +10,15 @@ from signaltok.cli.console import complain
 COMMANDS = {
     "list": "the experiments and the parts there are",
     "export": "make a tokenizer folder of a training run",
+    "import": "make a tokenizer folder from published weights: encodec, dac, snac, mimi",
     "tokenize": "turn a folder of pictures or sounds into a token store",
     "detokenize": "turn a token store back into pictures or sounds",
     "inspect": "show what a run, a tokenizer or a token store holds",
     "compare": "one table, and one page, of many runs: settings, mean and spread over seeds",
     "rerun": "repeat a run from its stored config and hold the figures against the old ones",
 }
+# The module of a command that is none of its name: `import` is a word of the language.
+MODULES = {"import": "import_published"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="…", help="what the command takes")
     chosen = parser.parse_args(given)
-    module = importlib.import_module(f"signaltok.cli.{chosen.command}")
+    module = importlib.import_module(f"signaltok.cli.{MODULES.get(chosen.command, chosen.command)}")
     own = argparse.ArgumentParser(prog=f"signaltok {chosen.command}", description=module.__doc__)
     own.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     module.add_arguments(own)
