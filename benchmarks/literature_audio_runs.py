@@ -145,11 +145,11 @@ RUNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Functions that add figures to a complete run.
 EXTRA = {
-    **{name: f"{FIGURES}:by_levels" for name in ("rvq_8", "rvq_8_dropout_0.5", "rvq_8_dropout_1", "multiscale_3")},
+    **dict.fromkeys(("rvq_8", "rvq_8_dropout_0.5", "rvq_8_dropout_1", "multiscale_3"), f"{FIGURES}:by_levels"),
     "parallel_3": f"{FIGURES}:by_levels",
-    **{name: f"{FIGURES}:early" for name in ("ema_1024", "ema_1024_uniform", "ema_1024_relative")},
+    **dict.fromkeys(("ema_1024", "ema_1024_uniform", "ema_1024_relative"), f"{FIGURES}:early"),
     "ema_1024_uniform_relative": f"{FIGURES}:early",
-    **{name: f"{FIGURES}:left" for name in ("rvq_4_zero_gradient", "rvq_4_many_paths")},
+    **dict.fromkeys(("rvq_4_zero_gradient", "rvq_4_many_paths"), f"{FIGURES}:left"),
     "rvq_4": f"{FIGURES}:left_and_bits",
     "codec_elu": f"{FIGURES}:streamed_and_timed",
     "codec_inverse_stft": f"{FIGURES}:timed",

@@ -186,7 +186,9 @@ CLAIMS = [
         ("cosine_1024_dim_4", "cosine_1024_dim_8", "cosine_1024_dim_256"),
         claim_5,
     ),
-    Claim("6", "moving averages with revival beat the gradient", "VQGAN-LC", ("average_4096", "gradient_4096"), claim_6),
+    Claim(
+        "6", "moving averages with revival beat the gradient", "VQGAN-LC", ("average_4096", "gradient_4096"), claim_6
+    ),
     Claim(
         "7",
         "revival alone restores dead codes",
@@ -223,7 +225,9 @@ CLAIMS = [
         ("simvq_256", "simvq_1024", "simvq_4096", "ibq_256", "ibq_1024", "ibq_4096"),
         claim_12,
     ),
-    Claim("13", "PSNR rises with the depth of a residual stack, less and less", "RQ-VAE", ("residual_8_256",), claim_13),
+    Claim(
+        "13", "PSNR rises with the depth of a residual stack, less and less", "RQ-VAE", ("residual_8_256",), claim_13
+    ),
     in_order(
         "14",
         "at 16 bits two residual levels beat one codebook",
