@@ -73,12 +73,20 @@ def same_books(z: Tensor) -> tuple[ResidualQuantizer, ResidualVectorQuantization
 
 
 @torch.no_grad()
-def unexplained(ours: list[Tensor], theirs: list[Tensor], distances: Callable[[int, Tensor, Tensor], Tensor]) -> int:
-    """Codes that differ where no near tie was; distances: of codes of a level, given the codes before it."""
+def unexplained(
+    ours: list[Tensor],
+    theirs: list[Tensor],
+    distances: Callable[[int, Tensor, Tensor], Tensor],
+    apart: float = 0.0,
+) -> int:
+    """Codes that differ where no near tie was; distances: squared, of codes of a level, given the codes before it.
+
+    apart: by how much the latents of the two differ, which changes a squared distance d by at most 2 apart sqrt(d).
+    """
     open_, found = torch.ones_like(ours[0], dtype=torch.bool), 0
     for number, (own, other) in enumerate(zip(ours, theirs, strict=True)):
         one, two = (distances(number, torch.stack([*ours[:number], codes]), open_) for codes in (own, other))
-        tie = (one - two).abs() < CLOSE * torch.maximum(one, two)
+        tie = (one - two).abs() < CLOSE * torch.maximum(one, two) + 2 * apart * (one.sqrt() + two.sqrt())
         found += int(((own != other) & open_ & ~tie).sum())
         open_ = open_ & (own == other)
     return found

@@ -1,6 +1,6 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
-python benchmarks/literature.py images [--claims 1,4,13] [--seeds 0,1,2] [--steps 1000] [--workers 2] [--out FOLDER]
+python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N] [--workers 2] [--out FOLDER]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
 A claim *holds* where its sign is the same for every seed and the mean gap is more than twice the larger standard
@@ -30,9 +30,9 @@ Values = dict[str, dict[str, list[float]]]  # run -> figure -> a value a seed
 
 @dataclass(frozen=True)
 class Claim:
-    """number and source: of the reference. runs: by name. judge: (what was measured, verdict) of their values."""
+    """name and source: of the reference. runs: by name. judge: (what was measured, verdict) of their values."""
 
-    number: int
+    name: str
     text: str
     source: str
     runs: tuple[str, ...]
@@ -69,8 +69,12 @@ def shown(values: list[float], digits: int = 2, factor: float = 1.0) -> str:
     return mean if len(values) == 1 else f"{mean} ± {factor * statistics.stdev(values):.{digits}f}"
 
 
-def execute(overrides: list[str], folder: Path, extra: str | None) -> None:
-    """One run in this process. extra: a function of the subject's module that adds figures to extra.json."""
+def execute(overrides: list[str], folder: Path, extra: str | None, before: str | None = None) -> None:
+    """One run in this process, which is the run's own where `before` changes the package.
+
+    extra: a function, as module:name, that is told the folder and adds figures to extra.json. before: one that is
+    called before the run and puts a defect into the package.
+    """
     import json
 
     import torch
@@ -87,11 +91,18 @@ def execute(overrides: list[str], folder: Path, extra: str | None) -> None:
         config = compose("train", [*overrides, f"paths.output_dir={folder}", f"paths.log_dir={folder.parent}"])
     settings = plain(config)
     check(settings, TrainConfig)
+    if before is not None:
+        named(before)()
     run(settings, command=["python", "benchmarks/literature.py"], overrides=overrides)
     if extra is not None:
-        module, name = extra.split(":")
-        figures = getattr(__import__(module), name)(folder)
+        figures = named(extra)(folder)
         (folder / "extra.json").write_text(json.dumps(figures))
+
+
+def named(place: str) -> Callable[..., Any]:
+    """The function of a module beside this one, as module:name."""
+    module, name = place.split(":")
+    return getattr(__import__(module), name)
 
 
 def values_of(folder: Path) -> dict[str, float]:
@@ -109,7 +120,7 @@ def missing(folder: Path, extra: str | None) -> bool:
     return not (folder / ("summary.json" if extra is None else "extra.json")).is_file()
 
 
-def run_all(jobs: list[tuple[list[str], Path, str | None]], workers: int) -> None:
+def run_all(jobs: list[tuple[list[str], Path, str | None, str | None]], workers: int) -> None:
     """Every job that is not complete, some at a time, each in a process forked from one with everything imported."""
     from rich.progress import Progress
 
@@ -121,10 +132,10 @@ def run_all(jobs: list[tuple[list[str], Path, str | None]], workers: int) -> Non
         task = progress.add_task("runs", total=len(waiting))
         while waiting or running:
             while waiting and len(running) < workers:
-                overrides, folder, extra = waiting.pop(0)
+                overrides, folder, extra, before = waiting.pop(0)
                 for path in sorted(folder.rglob("*"), reverse=True):  # of a run that was broken off
                     path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
-                process = context.Process(target=execute, args=(overrides, folder, extra))
+                process = context.Process(target=execute, args=(overrides, folder, extra, before))
                 process.start()
                 running.append((process, folder))
             time.sleep(0.2)
@@ -136,15 +147,15 @@ def run_all(jobs: list[tuple[list[str], Path, str | None]], workers: int) -> Non
                         progress.console.print(f"{folder} ended with {process.exitcode}; its claims say 'not run'")
 
 
-def report(claims: list[Claim], chosen: set[int], values: Values, seeds: int, steps: int) -> str:
+def report(claims: list[Claim], chosen: set[str], values: Values, seeds: int, steps: int) -> str:
     """The table as Markdown."""
     lines = ["| # | claim | source | measured | verdict |", "| --- | --- | --- | --- | --- |"]
     verdicts = []
     for claim in claims:
         complete = all(len(next(iter(values.get(run, {"": []}).values()), [])) == seeds for run in claim.runs)
-        measured, verdict = ("", NOT_RUN) if claim.number not in chosen or not complete else claim.judge(values)
+        measured, verdict = ("", NOT_RUN) if claim.name not in chosen or not complete else claim.judge(values)
         verdicts.append(verdict)
-        lines.append(f"| {claim.number} | {claim.text} | {claim.source} | {measured} | {verdict} |")
+        lines.append(f"| {claim.name} | {claim.text} | {claim.source} | {measured} | {verdict} |")
     count = {verdict: verdicts.count(verdict) for verdict in (HOLDS, IN_SIGN, FAILS, NOT_RUN)}
     summary = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
     return "\n".join([*lines, "", f"{len(claims)} claims: {summary}. {steps} steps a run, {seeds} seeds."])
@@ -152,35 +163,36 @@ def report(claims: list[Claim], chosen: set[int], values: Values, seeds: int, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject", choices=["images"])
-    parser.add_argument("--claims", help="numbers, comma-separated; by default all")
+    parser.add_argument("subject", choices=["images", "audio"])
+    parser.add_argument("--claims", help="their names, comma-separated; by default all")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, help="of a run; by default what the subject says")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, a thread each")
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "literature")
     options = parser.parse_args()
     subject = __import__(f"literature_{options.subject}")
-    known = {claim.number for claim in subject.CLAIMS}
-    chosen = {int(number) for number in options.claims.split(",")} if options.claims else known
-    if chosen - known:
-        parser.error(f"there are the claims {min(known)} to {max(known)}, not {sorted(chosen - known)}")
+    known = dict.fromkeys(claim.name for claim in subject.CLAIMS)
+    chosen = set(options.claims.split(",")) if options.claims else set(known)
+    if unknown := chosen - set(known):
+        parser.error(f"there is no claim {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    needed = dict.fromkeys(run for claim in subject.CLAIMS if claim.number in chosen for run in claim.runs)
+    needed = dict.fromkeys(run for claim in subject.CLAIMS if claim.name in chosen for run in claim.runs)
+    steps = options.steps or subject.STEPS
     jobs, places = [], {}
     for name in needed:
         for seed in seeds:
-            folder = (options.out / f"{options.steps}" / name / str(seed)).resolve()
+            folder = (options.out / f"{steps}" / name / str(seed)).resolve()
             places[name, seed] = folder
-            overrides = [*subject.overrides(name, options.steps), f"seed={seed}"]
-            jobs.append((overrides, folder, subject.EXTRA.get(name)))
+            overrides = [*subject.overrides(name, steps), f"seed={seed}"]
+            jobs.append((overrides, folder, subject.EXTRA.get(name), subject.DEFECTS.get(name)))
     run_all(jobs, options.workers)
     values: Values = {}
     for (name, _), folder in places.items():
         if not missing(folder, subject.EXTRA.get(name)):
             for figure, value in values_of(folder).items():
                 values.setdefault(name, {}).setdefault(figure, []).append(value)
-    text = report(subject.CLAIMS, chosen, values, len(seeds), options.steps)
-    (options.out / "table.md").write_text(text + "\n")
+    text = report(subject.CLAIMS, chosen, values, len(seeds), steps)
+    (options.out / f"{options.subject}.md").write_text(text + "\n")
     sys.stdout.write(text + "\n")
 
 

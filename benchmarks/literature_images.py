@@ -5,7 +5,10 @@ import itertools
 from literature import FAILS, HOLDS, Claim, Values, above, at_least, rising, shown, worst
 from literature_image_runs import EXTRA, overrides
 
-__all__ = ["CLAIMS", "EXTRA", "overrides"]
+__all__ = ["CLAIMS", "DEFECTS", "EXTRA", "STEPS", "overrides"]
+
+STEPS = 1000
+DEFECTS: dict[str, str] = {}
 
 
 def usage(values: Values, *runs: str) -> str:
@@ -16,14 +19,14 @@ def decibel(values: Values, *runs: str) -> str:
     return ", ".join(f"{shown(values[run]['test/psnr'])} dB" for run in runs)
 
 
-def in_order(number: int, text: str, source: str, *, label: str, figure: str, runs: tuple[str, ...]) -> Claim:
+def in_order(name: str, text: str, source: str, *, label: str, figure: str, runs: tuple[str, ...]) -> Claim:
     """A claim that a figure falls from run to run. label: of the runs, in their order."""
     show = {"test/usage": usage, "test/psnr": decibel}[figure]
 
     def judge(v: Values) -> tuple[str, str]:
         return f"{label}: {show(v, *runs)}", rising(*(v[run][figure] for run in reversed(runs)))
 
-    return Claim(number, text, source, runs, judge)
+    return Claim(name, text, source, runs, judge)
 
 
 def claim_2(v: Values) -> tuple[str, str]:
@@ -151,7 +154,7 @@ def claim_24(v: Values) -> tuple[str, str]:
 
 CLAIMS = [
     in_order(
-        1,
+        "1",
         "usage of a plain codebook falls as it grows",
         "SimVQ, VQGAN-LC",
         label="K 256, 1,024, 4,096",
@@ -159,17 +162,17 @@ CLAIMS = [
         runs=("gradient_256", "gradient_1024", "gradient_4096"),
     ),
     Claim(
-        2, "FSQ uses nearly all codes at every size", "FSQ", ("lattice_256", "lattice_1024", "lattice_4096"), claim_2
+        "2", "FSQ uses nearly all codes at every size", "FSQ", ("lattice_256", "lattice_1024", "lattice_4096"), claim_2
     ),
     Claim(
-        3,
+        "3",
         "FSQ passes VQ at a large size and loses at a small one",
         "FSQ",
         ("lattice_256", "lattice_4096", "gradient_256", "gradient_4096"),
         claim_3,
     ),
     in_order(
-        4,
+        "4",
         "cosine codes of few dimensions raise usage",
         "ViT-VQGAN, LlamaGen",
         label="D 8 cosine, D 64",
@@ -177,52 +180,56 @@ CLAIMS = [
         runs=("cosine_4096_dim_8", "gradient_4096"),
     ),
     Claim(
-        5,
+        "5",
         "PSNR has an interior optimum in the codes' dimension",
         "LlamaGen",
         ("cosine_1024_dim_4", "cosine_1024_dim_8", "cosine_1024_dim_256"),
         claim_5,
     ),
-    Claim(6, "moving averages with revival beat the gradient", "VQGAN-LC", ("average_4096", "gradient_4096"), claim_6),
     Claim(
-        7,
+        "6", "moving averages with revival beat the gradient", "VQGAN-LC", ("average_4096", "gradient_4096"), claim_6
+    ),
+    Claim(
+        "7",
         "revival alone restores dead codes",
         "Jukebox, SoundStream",
         ("gradient_4096_revival", "gradient_4096"),
         claim_7,
     ),
     Claim(
-        8,
+        "8",
         "a k-means start helps early, and its gap shrinks",
         "LaVIT",
         ("average_1024_kmeans", "average_1024_uniform"),
         claim_8,
     ),
     Claim(
-        9,
+        "9",
         "the rotation estimator lowers the error and raises usage",
         "Fifty et al.",
         ("gradient_1024_rotation", "gradient_1024"),
         claim_9,
     ),
-    Claim(10, "SimVQ uses nearly all codes of a large codebook", "SimVQ", ("simvq_4096",), claim_10),
+    Claim("10", "SimVQ uses nearly all codes of a large codebook", "SimVQ", ("simvq_4096",), claim_10),
     Claim(
-        11,
+        "11",
         "IBQ uses its codes at few dimensions and may collapse at many with a low rate",
         "SEED-Voken#59",
         ("ibq_1024", "ibq_1024_dim_256"),
         claim_11,
     ),
     Claim(
-        12,
+        "12",
         "PSNR of SimVQ and of IBQ rises with the codebook",
         "SimVQ, IBQ",
         ("simvq_256", "simvq_1024", "simvq_4096", "ibq_256", "ibq_1024", "ibq_4096"),
         claim_12,
     ),
-    Claim(13, "PSNR rises with the depth of a residual stack, less and less", "RQ-VAE", ("residual_8_256",), claim_13),
+    Claim(
+        "13", "PSNR rises with the depth of a residual stack, less and less", "RQ-VAE", ("residual_8_256",), claim_13
+    ),
     in_order(
-        14,
+        "14",
         "at 16 bits two residual levels beat one codebook",
         "RQ-VAE",
         label="2 x 2^8, 2^16",
@@ -230,7 +237,7 @@ CLAIMS = [
         runs=("residual_2_256", "average_65536"),
     ),
     in_order(
-        15,
+        "15",
         "several sub-codebooks beat one of as many codes",
         "UniTok",
         label="8 x 512, 1 x 4,096",
@@ -238,21 +245,21 @@ CLAIMS = [
         runs=("grouped_8_512", "average_4096"),
     ),
     Claim(
-        16,
+        "16",
         "LFQ loses codes without its entropy term",
         "MAGVIT-2",
         ("lookup_free_entropy_0.1", "lookup_free_entropy_0.0"),
         claim_16,
     ),
     Claim(
-        17,
+        "17",
         "more entropy weight: more codes, less PSNR",
         "vector-quantize-pytorch#89",
         ("lookup_free_entropy_0.5", "lookup_free_entropy_0.1"),
         claim_17,
     ),
     in_order(
-        18,
+        "18",
         "BSQ is at least as good as LFQ at equal bits",
         "BSQ",
         label="10 bits each",
@@ -260,14 +267,14 @@ CLAIMS = [
         runs=("spherical_10", "lookup_free_entropy_0.1"),
     ),
     Claim(
-        19,
+        "19",
         "Gumbel needs its annealing, and KL hurts reconstruction",
         "DALLE-pytorch#92",
         ("gumbel_kl_0.0", "gumbel_constant", "gumbel_kl_1.0"),
         claim_19,
     ),
     in_order(
-        20,
+        "20",
         "usage rises with the tokens of a batch",
         "unilm#936",
         label="batch 16, 8, 2",
@@ -275,21 +282,21 @@ CLAIMS = [
         runs=("gradient_1024_batch_16", "gradient_1024", "gradient_1024_batch_2"),
     ),
     Claim(
-        21,
+        "21",
         "the commitment weight, .25 or 1, changes PSNR little",
         "taming#57",
         ("gradient_1024", "gradient_1024_beta_1"),
         claim_21,
     ),
     Claim(
-        22,
+        "22",
         "an adversary and a perceptual term: closer sets of pictures, less PSNR",
         "TokenFlow#22, latent-diffusion#350",
         ("vq_adversarial", "vq_pixels"),
         claim_22,
     ),
     in_order(
-        23,
+        "23",
         "more tokens beat more codes",
         "LDM",
         label="stride 8 with 2^8, 16 with 2^14",
@@ -297,7 +304,7 @@ CLAIMS = [
         runs=("stride_8_256", "stride_16_16384"),
     ),
     Claim(
-        24,
+        "24",
         "PSNR rises with the number of one-dimensional tokens, in one model too",
         "TiTok, One-D-Piece",
         ("query_8", "query_16", "query_32", "query_64", "query_tail_drop"),

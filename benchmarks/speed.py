@@ -4,7 +4,8 @@ python benchmarks/speed.py search [--json]     our codebook's training forward a
 python benchmarks/speed.py logging [--json]    a step with metrics.csv against the bare Trainer, on a tiny model
 python benchmarks/speed.py training [--json]   a step of the quickstart against a plain loop, and the waiting for data
 python benchmarks/speed.py encoding [--json]   pictures a second of each experiment, exact and in free shapes
-python benchmarks/speed.py codec [--json]      residual quantizers against encodec, vector-quantize-pytorch and DAC
+python benchmarks/speed.py codec [--json]      audio encoders and residual quantizers against the public packages
+python benchmarks/speed.py codec_step [--json] the shares of encoder, quantizer, losses and so on of an audio step
 python benchmarks/speed.py entropy [--json]    the entropy of lookup-free codes against vector-quantize-pytorch
 """
 

@@ -30,7 +30,7 @@ def test_every_run_composes_and_builds(name):
 
 
 def test_every_claim_names_runs_that_there_are():
-    numbers = [claim.number for claim in literature_images.CLAIMS]
+    numbers = [int(claim.name) for claim in literature_images.CLAIMS]
     assert numbers == sorted(set(numbers)) and set(numbers) <= set(range(1, 25))
     needed = {run for claim in literature_images.CLAIMS for run in claim.runs}
     assert needed == set(RUNS)
@@ -57,11 +57,11 @@ def test_a_sequence_rises_as_its_weakest_step():
 
 def test_the_table_says_what_was_not_run():
     claims = [
-        Claim(1, "first", "a", ("x", "y"), lambda v: (f"{v['x']['p'][0]}", above(v["x"]["p"], v["y"]["p"]))),
-        Claim(2, "second", "b", ("x", "z"), lambda v: ("", HOLDS)),
+        Claim("1", "first", "a", ("x", "y"), lambda v: (f"{v['x']['p'][0]}", above(v["x"]["p"], v["y"]["p"]))),
+        Claim("2", "second", "b", ("x", "z"), lambda v: ("", HOLDS)),
     ]
     values = {"x": {"p": [2.0, 2.1]}, "y": {"p": [1.0, 1.1]}}
-    text = report(claims, {1, 2}, values, 2, 10)
+    text = report(claims, {"1", "2"}, values, 2, 10)
     assert "| 1 | first | a | 2.0 | holds |" in text and f"| 2 | second | b |  | {NOT_RUN} |" in text
     assert "2 claims: 1 holds, 1 not run. 10 steps a run, 2 seeds." in text
 

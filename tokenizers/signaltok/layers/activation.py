@@ -1,6 +1,7 @@
 """Activations, as the recipes that a network builds its own from: some have parameters of each channel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from signaltok.layers.signal_layer import SignalLayer
 from signaltok.parts import Part
 
 EPSILON = 1e-9
+TILE = 2**17  # values that are taken through all passes at a time, so that they stay in a processor's cache
 
 
 class Activation(Part, ABC):
@@ -45,8 +47,11 @@ class EluLayer(SignalLayer):
         """See SignalLayer."""
         if torch.is_grad_enabled():
             return F.elu(x)
-        low = x.clamp(max=0.0).exp_().sub_(1.0)
-        return torch.maximum(x, low, out=low)
+        y = torch.empty_like(x)
+        for piece, low in _tiles(x, y):
+            torch.clamp(piece, max=0.0, out=low).exp_().sub_(1.0)
+            torch.maximum(piece, low, out=low)
+        return y
 
 
 class SnakeLayer(SignalLayer):
@@ -61,8 +66,11 @@ class SnakeLayer(SignalLayer):
         alpha = self.alpha.view(1, -1, *[1] * (x.ndim - 2))
         if torch.is_grad_enabled():
             return x + (alpha * x).sin().square() / (alpha + EPSILON)
-        wave = (alpha * x).sin_()
-        return wave.mul_(wave).mul_(1 / (alpha + EPSILON)).add_(x)
+        y, inverse = torch.empty_like(x), 1 / (alpha + EPSILON)
+        for piece, wave in _tiles(x, y):
+            torch.mul(piece, alpha, out=wave).sin_()
+            torch.addcmul(piece, wave.mul_(wave), inverse, out=wave)
+        return y
 
 
 class Tanh(SignalLayer):
@@ -71,3 +79,9 @@ class Tanh(SignalLayer):
     def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:  # noqa: ARG002
         """See SignalLayer."""
         return x.tanh()
+
+
+def _tiles(x: Float[Tensor, "b c *l"], y: Float[Tensor, "b c *l"]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pieces of both that lie at the same positions."""
+    count = max(1, TILE * x.shape[2] // max(1, x.numel()))
+    yield from zip(x.split(count, dim=2), y.split(count, dim=2), strict=True)

@@ -32,6 +32,11 @@ def padded(
         return x
     enough = [mode == "replicate" or n > max(before, right) for n, right in zip(sizes, rights, strict=True)]
     if mode == "constant" or (lengths is None and all(enough)):
+        if mode == "reflect" and len(sizes) == 1:
+            # F.pad's reflection looks up every position; these are copies.
+            (right,) = rights
+            stop = sizes[0] - 1
+            return torch.cat([x[..., 1 : before + 1].flip(2), x, x[..., stop - right : stop].flip(2)], dim=2)
         return F.pad(x, [n for right in reversed(rights) for n in (before, right)], mode=mode)
     for axis, right in enumerate(rights):
         size = x.shape[2 + axis]

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -86,7 +87,9 @@ class Residual(SignalLayer):
     def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:
         """See SignalLayer."""
         other = x if self.shortcut is None else self.shortcut(x, extent=extent)
-        return other + self.branch(x, extent=extent)
+        y = self.branch(x, extent=extent)
+        # What the branch's last layer has made anew is nobody else's.
+        return other + y if torch.is_grad_enabled() or y is x else y.add_(other)
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
         """See SignalLayer."""
