@@ -1,6 +1,6 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
-python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N] [--workers 2] [--out FOLDER]
+python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N] [--workers 2] [--table] [--out FOLDER]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
 A claim *holds* where its sign is the same for every seed and the mean gap is more than twice the larger standard
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, help="of a run; by default what the subject says")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, a thread each")
+    parser.add_argument("--table", action="store_true", help="run nothing: the table of the runs that are complete")
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "literature")
     options = parser.parse_args()
     subject = __import__(f"literature_{options.subject}")
@@ -185,7 +186,8 @@ def main() -> None:
             places[name, seed] = folder
             overrides = [*subject.overrides(name, steps), f"seed={seed}"]
             jobs.append((overrides, folder, subject.EXTRA.get(name), subject.DEFECTS.get(name)))
-    run_all(jobs, options.workers)
+    if not options.table:
+        run_all(jobs, options.workers)
     values: Values = {}
     for (name, _), folder in places.items():
         if not missing(folder, subject.EXTRA.get(name)):
