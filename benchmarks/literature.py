@@ -1,6 +1,7 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
-python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N] [--workers 2] [--table] [--out FOLDER]
+python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
+    [--workers 2] [--table] [--out FOLDER]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
 A claim *holds* where its sign is the same for every seed and the mean gap is more than twice the larger standard
