@@ -105,7 +105,7 @@ def test_grouped_fsq() -> None:
     assert not list(quantizer.parameters())
     assert {vectors.searched.shape for vectors in quantizer.code_vectors()} == {(2016, 4)}
     # Its name says 1.89 kb/s.
-    assert bits(quantizer, 22050 / 1024) == pytest.approx(1890, abs=1)
+    assert round(bits(quantizer, 22050 / 1024), -1) == 1890
 
 
 def test_wavtokenizer() -> None:
