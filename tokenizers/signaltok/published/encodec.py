@@ -39,8 +39,8 @@ def read(source: Source) -> Published:
     """See published.families."""
     if source.options is None:
         source = Source(source.path, source.tensors, _sizes(source))
-        return _model(source, PACKAGE, "quantizer.vq.layers.{}._codebook", ("inited",))
-    return _model(source, TRANSFORMERS, "quantizer.layers.{}.codebook", ("inited",))
+        return _model(source, PACKAGE, "quantizer.vq.layers.{}._codebook")
+    return _model(source, TRANSFORMERS, "quantizer.layers.{}.codebook")
 
 
 def _sizes(source: Source) -> dict:
@@ -69,7 +69,7 @@ def _sizes(source: Source) -> dict:
     }
 
 
-def _model(source: Source, names: SeanetNames, book: str, forgotten: tuple[str, ...]) -> Published:
+def _model(source: Source, names: SeanetNames, book: str) -> Published:
     options = Options(source)
     if options.values.get("normalize") or options.values.get("chunk_length_s") is not None:
         raise ValueError(f"{source.path} {FRAMED}")
@@ -120,8 +120,7 @@ def _model(source: Source, names: SeanetNames, book: str, forgotten: tuple[str, 
             translation.put(f"{ours}.table.vectors", translation.take(f"{theirs}.embed"), f"{theirs}.embed")
             sums, counts = (translation.take(f"{theirs}.{name}") for name in ("embed_avg", "cluster_size"))
             translate_averages(translation, ours, theirs, sums, counts)
-        for ending in forgotten:
-            translation.forget(f".{ending}")
+        translation.forget(".inited")
 
     return Published(encoder, quantizer, decoder, sample_rate, source, translate)
 
