@@ -21,7 +21,9 @@ from signaltok.training.start import read_tokenizer
 RATE = 16000
 PREFIX = 8  # of a 32-bit coder: bits that leave it at a time
 SCALE = 14  # bits of the coder's frequencies
-OVERLAP = 2  # cells on either side, of the pieces of those who guess; the field of the small codec is wider
+OVERLAP = (
+    1  # cells on either side, of the pieces of those who guess; the field of the small codec is 642 samples, 2 cells
+)
 
 
 def of_run(run: Path) -> tuple[Tokenizer, list[Tensor]]:
