@@ -21,7 +21,7 @@ from signaltok.training.start import read_tokenizer
 RATE = 16000
 PREFIX = 8  # of a 32-bit coder: bits that leave it at a time
 SCALE = 14  # bits of the coder's frequencies
-OVERLAP = 8  # cells on either side, of the pieces of those who guess
+OVERLAP = 1  # cells beside the pieces of those who guess; the small codec's field is 642 samples, over two cells
 
 
 def of_run(run: Path) -> tuple[Tokenizer, list[Tensor]]:
