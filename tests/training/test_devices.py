@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from killing import compare
+from omegaconf import OmegaConf
 from pytorch_lightning.strategies import FSDPStrategy
 from tiny_runs import ADVERSARY, BALANCED, CONV, QUANTIZERS, ROOT, TINY
 from torch.distributed import TCPStore
@@ -22,6 +23,7 @@ from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.layers.transformer import TransformerBlock
 from signaltok.training import launch
 from signaltok.training.config.build import build
+from signaltok.training.config.resolve import prepare
 from signaltok.training.launch import free_name, new_folder
 
 
@@ -144,3 +146,11 @@ def test_two_processes_train_against_an_adversary_as_one_does(tmp_path, adversar
     for a, b in zip(rows(one), rows(two), strict=True):
         for name in names:
             assert float(a[f"train/{name}"]) == pytest.approx(float(b[f"train/{name}"]), rel=1e-3, abs=1e-4), name
+
+
+def test_a_config_that_is_composed_again_names_the_one_folder_that_was_made(tmp_path):
+    prepare()
+    named = {OmegaConf.create({"dir": f"${{run_dir:null,{tmp_path}}}"}).dir for _ in range(3)}  # Hydra composes thrice
+    assert named == {str(folder) for folder in tmp_path.iterdir()} and len(named) == 1
+    prepare()  # the next run
+    assert OmegaConf.create({"dir": f"${{run_dir:null,{tmp_path}}}"}).dir not in named

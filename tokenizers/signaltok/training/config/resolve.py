@@ -1,5 +1,6 @@
 """From Hydra's config to plain data: resolvers, resolution, and the config that a resumed run goes on with."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from signaltok.training.run_folder import CONFIG
 def prepare() -> None:
     """Make schemas and resolvers known; called before Hydra composes."""
     schema.register()
-    # Cached: a new folder is made when its name is asked for first.
-    OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True, use_cache=True)
+    # A new folder is made when its name is asked for first. Hydra asks in several copies of the config, each of which
+    # has a cache of its own, so the answer is remembered here.
+    OmegaConf.register_new_resolver("run_dir", cache(_run_dir), replace=True)
 
 
 def moved(value: Any, old: str, new: str) -> Any:
