@@ -49,10 +49,6 @@ class AudioData(SignalData):
         check_split(split)
         return Windows(source=self.source, split=split, size=self.window)
 
-    def fingerprint(self) -> str:
-        """See SignalData."""
-        return self.source.fingerprint()
-
     def describe(self) -> dict[str, Any]:
         """See SignalData."""
         description = self.source.describe()

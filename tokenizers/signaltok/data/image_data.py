@@ -42,7 +42,6 @@ class ImageData(SignalData):
         self.size = size
         self.augmentation = augmentation
         self.evaluation = evaluation
-        self._fingerprint: str | None = None
 
     def train_set(self, seed: int) -> RandomCrops:
         """The endless, numbered training samples of a seed."""
@@ -53,15 +52,6 @@ class ImageData(SignalData):
         check_split(split)
         kind = Tiles if self.evaluation == "tiles" else CentreCrops
         return kind(source=self.source, split=split, size=self.size)
-
-    def fingerprint(self) -> str:
-        """A hash over the pictures, their names and the rule of the split; the word before the colon says over what.
-
-        Of what was there when it was first asked for: all pictures are read once.
-        """
-        if self._fingerprint is None:
-            self._fingerprint = self.source.fingerprint()
-        return self._fingerprint
 
     def describe(self) -> dict[str, Any]:
         """Plain data for the record of a run: the source, the split, and how pictures are cut and counted."""

@@ -34,6 +34,7 @@ class SignalData(ABC):
     items a step and process; eval_batch_size does not change any figure. num_workers: processes that load, 0 for none.
     """
 
+    source: Any  # of pictures or of sounds; what is asked of it here is its fingerprint
     value_range: tuple[float, float] = (-1.0, 1.0)
     channels: int
     sample_rate: int | None = None
@@ -49,6 +50,7 @@ class SignalData(ABC):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
+        self._fingerprint: str | None = None
 
     @abstractmethod
     def train_set(self, seed: int) -> NumberedItems:
@@ -58,9 +60,14 @@ class SignalData(ABC):
     def eval_set(self, split: Split) -> CountedItems:
         """The fixed items of a split."""
 
-    @abstractmethod
     def fingerprint(self) -> str:
-        """A hash over the files, their names and the rule of the split; the word before the colon says over what."""
+        """A hash over the files, their names and the rule of the split; the word before the colon says over what.
+
+        Of what was there when it was first asked for: all files are read once.
+        """
+        found = self._fingerprint or str(self.source.fingerprint())
+        self._fingerprint = found
+        return found
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
