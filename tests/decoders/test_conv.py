@@ -51,7 +51,7 @@ def test_a_latent_position_becomes_a_cell(axes):
 def test_the_quickstart_decoder_is_the_plain_scripts():
     torch.manual_seed(0)
     part = ConvDecoder(axes=2, channels=3, stride=8, widths=[160, 96], depth=2, latent_dim=8)
-    plain = plain_image.decoder()
+    plain = plain_image.decoder(8)
     assert sum(p.numel() for p in part.parameters()) == sum(p.numel() for p in plain.parameters())
     coarse, fine = part.stages
     layers = [part.stem, *coarse, *part.up, *fine, part.project]

@@ -64,7 +64,7 @@ def test_any_size_is_rounded_up(axes):
 def test_the_quickstart_encoder_is_the_plain_scripts():
     torch.manual_seed(0)
     part = ConvEncoder(axes=2, channels=3, stride=8, widths=[96, 160], depth=2, latent_dim=8)
-    plain = plain_image.encoder()
+    plain = plain_image.encoder(8)
     assert sum(p.numel() for p in part.parameters()) == sum(p.numel() for p in plain.parameters())
     fine, coarse = part.stages
     layers = [part.stem, *fine, *part.down, *coarse, part.project]

@@ -84,16 +84,22 @@ def test_the_words_say_the_settings():
     assert "32/64/128/256/512/1024/2048" in words and "5/10/20/40/80/160/320 mel bins" in words and "1e-05" in words
 
 
-@pytest.mark.parametrize(
-    ("metric", "best"),
-    [
-        (ShortTimeIntelligibility(sample_rate=16000), 1.0),
-        (PerceptualSpeechQuality(sample_rate=16000), 4.6),
-        (ObjectiveListener(sample_rate=16000, mode="speech"), 5.0),
-    ],
-    ids=["stoi", "pesq", "visqol"],
-)
-def test_speech_measures_fall_with_noise_and_leave_out_what_is_too_short(metric, best):
+MEASURES = {
+    "pystoi": lambda: ShortTimeIntelligibility(sample_rate=16000),
+    "pesq": lambda: PerceptualSpeechQuality(sample_rate=16000),
+    "visqol": lambda: ObjectiveListener(sample_rate=16000, mode="speech"),
+}
+
+
+def measure(package):
+    if package == "pesq":
+        pytest.importorskip("pesq", reason="it compiles from source and is not part of the extra `all`")
+    return MEASURES[package]()
+
+
+@pytest.mark.parametrize(("package", "best"), [("pystoi", 1.0), ("pesq", 4.6), ("visqol", 5.0)])
+def test_speech_measures_fall_with_noise_and_leave_out_what_is_too_short(package, best):
+    metric = measure(package)
     x = prompt("vm-incorrect-mailbox.g722")[:, :, :32000]
     noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) - 0.5
     values = [float(metric.measure(x, (x + level * noise).clamp(-1, 1), RANGE, None)) for level in (0.0, 0.02, 0.3)]
@@ -102,10 +108,10 @@ def test_speech_measures_fall_with_noise_and_leave_out_what_is_too_short(metric,
     assert float(both[0]) == pytest.approx(values[0]) and bool(both[1].isnan())
 
 
-def test_silence_has_no_quality():
+@pytest.mark.parametrize("package", ["pystoi", "pesq"])
+def test_silence_has_no_quality(package):
     silence = torch.zeros(1, 1, 16000)
-    for metric in (ShortTimeIntelligibility(sample_rate=16000), PerceptualSpeechQuality(sample_rate=16000)):
-        assert bool(metric.measure(silence, silence, RANGE, None).isnan())
+    assert bool(measure(package).measure(silence, silence, RANGE, None).isnan())
 
 
 def test_a_package_that_is_not_there_is_named(monkeypatch):
