@@ -68,12 +68,13 @@ def average(size: int, dim: int, *more: str) -> tuple[str, ...]:
 
 
 def lattice(levels: str) -> tuple[str, ...]:
-    return ("quantizer=fsq", f"quantizer.levels=[{levels}]")
+    return ("quantizer=fsq_late", f"quantizer.levels=[{levels}]")
 
 
 RUNS: dict[str, tuple[str, ...]] = {
     **{f"gradient_{size}": gradient(size, 64) for size in (256, 1024, 4096)},
-    "gradient_4096_revival": gradient(4096, 64, *REVIVAL),
+    # counts that forget within the run, or nothing falls under the threshold
+    "gradient_4096_revival": gradient(4096, 64, "quantizer.update.decay=0.9", *REVIVAL),
     "gradient_1024_rotation": gradient(1024, 64, f"quantizer.estimator._target_={TARGET}.estimator.Rotation"),
     "gradient_1024_beta_1": gradient(1024, 64, "objective.weights.commitment=1.0"),
     **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 16)},
@@ -112,7 +113,9 @@ RUNS: dict[str, tuple[str, ...]] = {
         )
         for weight in (0.0, 0.1, 0.5)
     },
-    "spherical_10": ("quantizer=bsq",),
+    "spherical_10_entropy_0.1": (
+        "quantizer=bsq", "objective.weights.entropy_sample=0.1", "objective.weights.entropy_deficit=0.1",
+    ),
     **{f"gumbel_kl_{weight}": (
             "quantizer=gumbel", "quantizer.temperature_start=1.0", f"objective.weights.kl={weight}",
         )
@@ -153,7 +156,7 @@ def overrides(name: str, steps: int) -> list[str]:
     steps = max(1, round(steps * SHORTER.get(name, 1.0)))
     own = [
         f"trainer.max_steps={steps}",
-        f"trainer.val_check_interval={max(1, steps // 4)}",
+        f"trainer.val_check_interval={max(1, steps // 4) if EXTRA.get(name, '').endswith('early_psnr') else steps}",
         "trainer.log_every_n_steps=50",
     ]
     sizes = () if "encoder=query" in RUNS[name] else CONVOLUTIONS

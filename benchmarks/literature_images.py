@@ -262,9 +262,9 @@ CLAIMS = [
         "18",
         "BSQ is at least as good as LFQ at equal bits",
         "BSQ",
-        label="10 bits each",
+        label="10 bits, entropies at .1 each",
         figure="test/psnr",
-        runs=("spherical_10", "lookup_free_entropy_0.1"),
+        runs=("spherical_10_entropy_0.1", "lookup_free_entropy_0.1"),
     ),
     Claim(
         "19",
