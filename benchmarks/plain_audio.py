@@ -29,6 +29,7 @@ RATE, HOP, WINDOW = 16000, 320, 1280
 WIDTH, BLOCKS = 256, 4
 LEVELS, CODES, CODE_DIM = 8, 1024, 8
 EMA_DECAY = 0.98
+BFLOAT16 = any(has for name, has in torch.cpu.get_capabilities().items() if name.endswith("bf16"))  # else slower
 MEL_WINDOWS, MEL_BINS = (32, 64, 128, 256, 512, 1024, 2048), (5, 10, 20, 40, 80, 160, 320)
 
 
@@ -87,7 +88,7 @@ class Decoder(nn.Module):
         self.register_buffer("window", torch.hann_window(WINDOW))
 
     def forward(self, z: Tensor, length: int) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training and BFLOAT16):
             log_magnitude, phase = self.head(self.body(z)).float().chunk(2, 1)
         spectrum = torch.polar(log_magnitude.clamp(max=5).exp(), phase).transpose(1, 2)
         frames = torch.fft.irfft(spectrum, WINDOW) * self.window
@@ -246,7 +247,7 @@ def train(arguments: argparse.Namespace) -> tuple[nn.ModuleDict, dict[str, float
         levels = torch.full((arguments.batch,), LEVELS)
         half = arguments.batch // 2
         levels[:half] = torch.randint(1, LEVELS + 1, (half,))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             z = model["encoder"](x)
         z_q, _, commitment = model["codebooks"](z, levels)
         y = model["decoder"](z_q, RATE)

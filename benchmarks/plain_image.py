@@ -25,6 +25,7 @@ TILE = 64
 CODES = 1024
 CODE_DIM = 8
 EMA_DECAY = 0.97
+BFLOAT16 = any(has for name, has in torch.cpu.get_capabilities().items() if name.endswith("bf16"))  # else slower
 
 
 def load(split: str) -> Tensor:
@@ -161,10 +162,10 @@ def main() -> None:
         rate = arguments.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2)
         optimizer.param_groups[0]["lr"] = rate
         x = random_crops(train, arguments.batch).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             z = model["encoder"](x)
         z_q, _, commitment = model["codebook"](z, revive=share < 0.8)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             y = model["decoder"](z_q)
         loss = F.mse_loss(y.float(), x) + 0.1 * commitment
         optimizer.zero_grad(set_to_none=True)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from signaltok.training.config import schema
+from signaltok.training.config.precision import fast_autocast
 from signaltok.training.launch import new_folder
 from signaltok.training.run_folder import CONFIG
 
@@ -18,6 +19,7 @@ def prepare() -> None:
     # A new folder is made when its name is asked for first. Hydra asks in several copies of the config, each of which
     # has a cache of its own, so the answer is remembered here.
     OmegaConf.register_new_resolver("run_dir", cache(_run_dir), replace=True)
+    OmegaConf.register_new_resolver("fast_autocast", fast_autocast, replace=True)
 
 
 def moved(value: Any, old: str, new: str) -> Any:
