@@ -29,7 +29,7 @@ BASE = (
     "callbacks.progress_bar=null", "callbacks.best_checkpoint=null", "callbacks.interruption=null",
     "callbacks.collapse=null", f"paths.root_dir={ROOT}",
 )  # fmt: skip
-CONVOLUTIONS = ("encoder.widths=[64,96]", "decoder.widths=[96,64]", "encoder.depth=1", "decoder.depth=1")
+CONVOLUTIONS = ("encoder.widths=[32,64]", "decoder.widths=[64,32]", "encoder.depth=1", "decoder.depth=1")
 GRADIENT = (
     "quantizer=vq_euclidean", "quantizer.revival=null", "~quantizer.update.epsilon",
     f"quantizer.update._target_={TARGET}.update.Gradient",
