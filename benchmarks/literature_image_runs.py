@@ -27,7 +27,7 @@ TARGET = "signaltok.quantizers.codebook"
 BASE = (
     "task_name=literature", "objective=absolute_error", "trainer=cpu", "run.report=false", "run.checkpoint=last",
     "callbacks.progress_bar=null", "callbacks.best_checkpoint=null", "callbacks.interruption=null",
-    "callbacks.collapse=null", f"paths.root_dir={ROOT}",
+    "callbacks.collapse=null", "data.batch_size=4", "~metrics.ssim", f"paths.root_dir={ROOT}",
 )  # fmt: skip
 CONVOLUTIONS = ("encoder.widths=[32,64]", "decoder.widths=[64,32]", "encoder.depth=1", "decoder.depth=1")
 GRADIENT = (
@@ -160,7 +160,7 @@ def overrides(name: str, steps: int) -> list[str]:
         "trainer.log_every_n_steps=50",
     ]
     sizes = () if "encoder=query" in RUNS[name] else CONVOLUTIONS
-    return [*RUNS[name], *BASE, *sizes, *own]
+    return [*BASE, *RUNS[name], *sizes, *own]
 
 
 def test_psnr(run: Path, variants: dict[str, Callable[[Tokenizer, Tensor], Tensor]]) -> dict[str, float]:

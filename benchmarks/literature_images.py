@@ -277,7 +277,7 @@ CLAIMS = [
         "20",
         "usage rises with the tokens of a batch",
         "unilm#936",
-        label="batch 16, 8, 2",
+        label="batch 16, 4, 2",
         figure="test/usage",
         runs=("gradient_1024_batch_16", "gradient_1024", "gradient_1024_batch_2"),
     ),
