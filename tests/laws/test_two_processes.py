@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_processes import NAMES, TOLERANCE, differences, run_both
+from two_processes import LIMIT, NAMES, TOLERANCE, differences, run_both
 
 from signaltok.quantizers import library_processes
 from signaltok.quantizers.codebook import update
@@ -29,6 +29,7 @@ REVIVES = {
 }
 
 
+@pytest.mark.timeout(2 * LIMIT)
 def test_law_7_two_processes_learn_what_one_learns_from_the_whole_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

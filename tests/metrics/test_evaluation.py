@@ -113,7 +113,7 @@ def test_two_processes_give_the_values_of_the_whole_split(tmp_path):
         subprocess.Popen([*command, str(rank), str(tmp_path)], stderr=subprocess.PIPE, text=True, env=environment)
         for rank in range(2)
     ]
-    errors = [process.communicate(timeout=300)[1] for process in processes]
+    errors = [process.communicate(timeout=800)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     whole = figures(0, 1)
     one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))

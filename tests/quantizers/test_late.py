@@ -8,8 +8,9 @@ from plain import vector
 from torch import Tensor
 
 from signaltok.parts import Quantizer
-from signaltok.quantizers.codebook.estimator import LateStart, StraightThrough
+from signaltok.quantizers.codebook.estimator import LateStart, Rotation, StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 
@@ -96,6 +97,28 @@ def test_levels_with_maps_of_their_own_are_refused(stack) -> None:
         stack(vector(6, codebook_dim=2, estimator=late()))
     with pytest.raises(ValueError, match="let the stack project instead"):
         stack(FiniteScalarQuantizer(latent_dim=6, levels=[5, 5], estimator=late()))
+
+
+@pytest.mark.parametrize("stack", [residual, nested, scales])
+def test_an_estimator_that_the_stack_passes_by_is_refused(stack) -> None:
+    for estimator in (Rotation(), LateStart(start=START, then=Rotation())):
+        with pytest.raises(ValueError, match="Rotation would do nothing in the levels of this stack"):
+            stack(vector(4, estimator=estimator))
+        with pytest.raises(ValueError, match="give them the estimator StraightThrough"):
+            stack(FiniteScalarQuantizer(latent_dim=4, levels=[5] * 4, estimator=estimator))
+    with pytest.raises(ValueError, match="Rotation would do nothing"):
+        stack(GroupedQuantizer(latent_dim=4, num_groups=2, member=vector(2, estimator=Rotation())))
+
+
+@pytest.mark.parametrize("stack", [residual, scales])
+def test_levels_with_maps_of_their_own_keep_their_estimator(stack) -> None:
+    z, upstream = latent().requires_grad_(), torch.randn(3, 6, 8)
+    gradients = []
+    for estimator in (Rotation(), StraightThrough()):
+        torch.manual_seed(0)
+        quantizer = stack(vector(6, codebook_dim=2, estimator=estimator))
+        gradients += torch.autograd.grad(quantizer(z).z_q, z, upstream)
+    assert not torch.allclose(*gradients)
 
 
 def test_what_is_described_builds_the_same_stack_again() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,27 @@ def test_every_launcher_composes(launcher):
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", [f"hydra/launcher={launcher}", "experiment=image_fsq"], return_hydra_config=True)
     assert launcher.removeprefix("submitit_") in config.hydra.launcher._target_.lower()
+
+
+def test_sweeps_that_start_in_one_second_have_a_folder_each(monkeypatch):
+    class Clock(datetime):
+        microsecond_of_call = iter(range(7, 100))
+
+        @classmethod
+        def now(cls):
+            return cls(2026, 1, 2, 3, 4, 5, next(cls.microsecond_of_call))
+
+    monkeypatch.setattr("hydra.core.utils.datetime", Clock)
+    prepare()
+    folders = []
+    for _ in range(2):
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            config = compose("train", ["experiment=image_fsq", "paths.log_dir=runs"], return_hydra_config=True)
+        asked = [str(config.hydra.sweep.dir) for _ in range(3)]
+        assert len(set(asked)) == 1, "all trials of a sweep lie in one folder"
+        folders += asked[:1]
+    assert len(set(folders)) == 2
+    assert all(folder.startswith("runs/train/multiruns/2026-01-02_03-04-05_") for folder in folders)
 
 
 def test_the_search_names_keys_that_exist_and_a_metric_that_the_run_gives():
