@@ -1,7 +1,6 @@
 """PSNR of a run's test split, decoded from the first levels of its codes: python benchmarks/prefix_levels.py RUN."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,20 +10,6 @@ from signaltok.tokenizer import Tokenizer
 from signaltok.training.config.build import build
 from signaltok.training.config.resolve import stored
 from signaltok.training.start import read_tokenizer
-from signaltok.types.token_stack import TokenStack
-
-
-def first_levels(stack: TokenStack, count: int) -> TokenStack:
-    """The first levels of a stack, coarsest or outermost first."""
-    assert stack.shares is not None
-    return replace(
-        stack,
-        levels=stack.levels[:count],
-        codebook_sizes=stack.codebook_sizes[:count],
-        strides=stack.strides[:count],
-        lengths=stack.lengths[:count],
-        shares=stack.shares[:count],
-    )
 
 
 def ratios(tokenizer: Tokenizer, batches: list[torch.Tensor]) -> list[float]:
@@ -34,7 +19,7 @@ def ratios(tokenizer: Tokenizer, batches: list[torch.Tensor]) -> list[float]:
     for signal in batches:
         stack = tokenizer.encode(signal)
         for count in range(1, len(totals) + 1):
-            decoded = tokenizer.decode(first_levels(stack, count)).clamp(low, high)
+            decoded = tokenizer.decode(stack.first_levels(count)).clamp(low, high)
             totals[count - 1] += metric.measure(signal, decoded, (low, high), None).double().sum()
     return (totals / sum(len(signal) for signal in batches)).tolist()
 

@@ -1,5 +1,8 @@
 """The choices of the config group `data` that are sounds: one class a kind of set, each a source plus AudioData."""
 
+from abc import abstractmethod
+from pathlib import Path
+
 from signaltok.data.audio_data import AudioData
 from signaltok.data.audio_folder import AudioFolder
 from signaltok.data.audio_source import AudioFiles
@@ -67,59 +70,47 @@ class LibriSpeechData(AudioData):
         )
 
 
-class SpeechCommandsData(AudioData):
+class _IndexedSounds(AudioData):
+    """A set under root that says itself which files it has and how they are split. The rest as in AudioData."""
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        sample_rate: int,
+        channels: int,
+        resample: bool,
+        segment_seconds: float,
+        eval_seconds: float,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+    ) -> None:
+        folder, files, rule = self._index(root)
+        super().__init__(
+            source=AudioFiles(
+                root=folder, files=files, split_rule=rule, sample_rate=sample_rate, channels=channels, resample=resample
+            ),
+            segment_seconds=segment_seconds,
+            eval_seconds=eval_seconds,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+        )
+
+    @staticmethod
+    @abstractmethod
+    def _index(root: str) -> tuple[Path, dict[Split, list[str]], str]:
+        """Folder, keys of each split and the rule."""
+
+
+class SpeechCommandsData(_IndexedSounds):
     """Speech Commands under root. The rest as in AudioData."""
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        sample_rate: int,
-        channels: int,
-        resample: bool,
-        segment_seconds: float,
-        eval_seconds: float,
-        batch_size: int,
-        eval_batch_size: int,
-        num_workers: int,
-    ) -> None:
-        folder, files, rule = speech_commands(root)
-        super().__init__(
-            source=AudioFiles(
-                root=folder, files=files, split_rule=rule, sample_rate=sample_rate, channels=channels, resample=resample
-            ),
-            segment_seconds=segment_seconds,
-            eval_seconds=eval_seconds,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-        )
+    _index = staticmethod(speech_commands)
 
 
-class LJSpeechData(AudioData):
+class LJSpeechData(_IndexedSounds):
     """LJ Speech under root. The rest as in AudioData."""
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        sample_rate: int,
-        channels: int,
-        resample: bool,
-        segment_seconds: float,
-        eval_seconds: float,
-        batch_size: int,
-        eval_batch_size: int,
-        num_workers: int,
-    ) -> None:
-        folder, files, rule = lj_speech(root)
-        super().__init__(
-            source=AudioFiles(
-                root=folder, files=files, split_rule=rule, sample_rate=sample_rate, channels=channels, resample=resample
-            ),
-            segment_seconds=segment_seconds,
-            eval_seconds=eval_seconds,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-        )
+    _index = staticmethod(lj_speech)
