@@ -1,18 +1,14 @@
-"""Methods at their published scale, built without memory: on the meta device."""
+"""Methods at their published scale."""
 
-from pathlib import Path
-
+from experiments import on_meta
 from torch import nn
 
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.experiment import built_on_meta, composed_experiment
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def built(name: str) -> Tokenizer:
-    """The tokenizer of configs/experiment/paper/<name>.yaml."""
-    return built_on_meta(composed_experiment(CONFIGS, f"paper/{name}"))
+    """The tokenizer of configs/experiment/paper/<name>.yaml, without memory."""
+    return on_meta(f"paper/{name}")
 
 
 def parameters(module: nn.Module) -> int:

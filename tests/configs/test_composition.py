@@ -1,13 +1,18 @@
 """Everything under configs/ composes, fits the signatures, and builds."""
 
+import json
 import re
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
+from laid_over import Settings, brought, laid_over, without_codes
 
 from signaltok.tokenizer import Tokenizer
+from signaltok.training import assemble
 from signaltok.training.assemble import build_tokenizer
 from signaltok.training.config.build import build
 from signaltok.training.config.check import check
@@ -35,19 +40,69 @@ def checked(*overrides: str):
 
 
 COARSER = ("hierarchical", "multiscale", "parallel", "parallel_small", "snac", "snac_small")
+EXPERIMENTS, QUANTIZERS = options("experiment"), options("quantizer")
 
 
-@pytest.mark.parametrize("quantizer", options("quantizer"))
-@pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_takes_every_quantizer(experiment, quantizer):
-    settings = checked(f"experiment={experiment}", f"quantizer={quantizer}")
+@cache
+def experiment_without_codes(name: str) -> Settings:
+    config = composed(f"experiment={name}", "quantizer=identity")
+    check(plain(config), TrainConfig)
+    return without_codes(config)
+
+
+@cache
+def own_of(quantizer: str) -> Settings:
+    config = composed(f"quantizer={quantizer}")
+    check(plain(config), TrainConfig)
+    return brought(config, identity())
+
+
+@cache
+def identity():
+    return composed("quantizer=identity")
+
+
+@lru_cache(maxsize=128)
+def built(described: str) -> Any:
+    return build(json.loads(described))
+
+
+@pytest.fixture
+def build_once(monkeypatch):
+    """Parts that are described alike are built once: most experiments share theirs."""
+
+    def once(node, **supplied):
+        return build(node, **supplied) if supplied else built(json.dumps(node))
+
+    monkeypatch.setattr(assemble, "build", once)
+    return once
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_takes_every_quantizer(experiment, quantizer, build_once):
+    settings = laid_over(experiment_without_codes(experiment), own_of(quantizer))
+    check({name: settings[name] for name in ("quantizer", "objective")}, TrainConfig)
     if "tokens" in settings["encoder"] and quantizer in COARSER:
         with pytest.raises(ValueError, match="works on coarser grids of a picture too"):
             build_tokenizer(settings)
         return
     tokenizer = build_tokenizer(settings)
     assert isinstance(tokenizer, Tokenizer)
-    build(settings["objective"]).check(tokenizer.quantizer)
+    build_once(settings["objective"]).check(tokenizer.quantizer)
+
+
+PAIRS = [
+    (EXPERIMENTS[n % len(EXPERIMENTS)], QUANTIZERS[n % len(QUANTIZERS)])
+    for n in range(max(len(EXPERIMENTS), len(QUANTIZERS)))
+]
+
+
+@pytest.mark.parametrize(("experiment", "quantizer"), PAIRS)
+def test_what_is_laid_over_is_what_hydra_composes(experiment, quantizer):
+    together = checked(f"experiment={experiment}", f"quantizer={quantizer}")
+    assert laid_over(experiment_without_codes(experiment), own_of(quantizer)) == together
+    assert {pair[0] for pair in PAIRS} == set(EXPERIMENTS) and {pair[1] for pair in PAIRS} == set(QUANTIZERS)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +143,7 @@ def test_the_optimization_builds():
     assert isinstance(build(checked()["optimization"]), AdamWCosine)
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_opens_with_its_promise(experiment):
     lines = (CONFIGS / "experiment" / f"{experiment}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"

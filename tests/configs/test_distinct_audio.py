@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from paper import CONFIGS
+from experiments import CONFIGS, on_meta, settings
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.adversaries.views import PeriodView, ScaleView, SpectrumView
@@ -29,19 +29,13 @@ from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.split import SplitQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.config.build import build
-from signaltok.training.experiment import built_on_meta, composed_experiment
 
 NAMES = sorted(path.stem for path in (CONFIGS / "experiment").glob("audio_*.yaml"))
 
 
 @cache
-def settings(name: str) -> dict[str, Any]:
-    return composed_experiment(CONFIGS, name)
-
-
-@cache
 def built(name: str) -> Tokenizer:
-    return built_on_meta(settings(name))
+    return on_meta(name)
 
 
 def adversary(name: str) -> Adversary | None:

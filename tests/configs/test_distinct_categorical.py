@@ -1,9 +1,7 @@
 """What tells the experiments with large learned books from each other and from the plain VQ-VAE."""
 
-from pathlib import Path
-
 import pytest
-from hydra import compose, initialize_config_dir
+from experiments import on_meta, settings
 
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.encoders.vit import ViTEncoder
@@ -14,18 +12,11 @@ from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.gumbel import GumbelQuantizer
 from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.assemble import build_tokenizer
 from signaltok.training.config.build import build
-from signaltok.training.config.resolve import plain, prepare
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def experiment(name: str) -> tuple[Tokenizer, Objective]:
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        settings = plain(compose("train", overrides=["paths.output_dir=run", f"experiment={name}"]))
-    return build_tokenizer(settings), build(settings["objective"])
+    return on_meta(name), build(settings(name)["objective"])
 
 
 def test_image_dvae_is_categories_with_a_likelihood() -> None:

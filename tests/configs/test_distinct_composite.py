@@ -1,23 +1,14 @@
 """What distinguishes the experiments of the compositions from their neighbours, on the built model."""
 
-from pathlib import Path
-
-from hydra import compose, initialize_config_dir
+from experiments import on_meta, settings
 
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.assemble import build_tokenizer
-from signaltok.training.config.resolve import plain, prepare
 from signaltok.types.token_stack import grid_size
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def built(name: str) -> tuple[Tokenizer, set[str]]:
     """The tokenizer of an experiment and the names of its terms."""
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        settings = plain(compose("train", overrides=["paths.output_dir=run", f"experiment={name}"]))
-    return build_tokenizer(settings), set(settings["objective"]["terms"])
+    return on_meta(name), set(settings(name)["objective"]["terms"])
 
 
 def grids(tokenizer: Tokenizer) -> list[tuple[int, ...]]:

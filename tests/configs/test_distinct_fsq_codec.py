@@ -1,30 +1,17 @@
 """What distinguishes audio_fsq, on what is built."""
 
-from pathlib import Path
-
-import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from experiments import settings
 
 from signaltok.objectives.spectral import MultiScaleMel
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.training.assemble import build_tokenizer
 from signaltok.training.config.build import build
-from signaltok.training.config.resolve import plain, prepare
-
-CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.fixture(scope="module")
-def settings():
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return plain(compose("train", overrides=["paths.output_dir=run", "experiment=audio_fsq"]))
-
-
-def test_eight_groups_are_rounded_fifty_times_a_second(settings):
-    tokenizer = build_tokenizer(settings)
+def test_eight_groups_are_rounded_fifty_times_a_second():
+    tokenizer = build_tokenizer(settings("audio_fsq"))
     quantizer = tokenizer.quantizer
     assert isinstance(quantizer, GroupedQuantizer) and not quantizer.loss_names()
     assert all(isinstance(group, FiniteScalarQuantizer) for group in quantizer.groups)
@@ -34,8 +21,8 @@ def test_eight_groups_are_rounded_fifty_times_a_second(settings):
     assert [tuple(level.shape) for level in tokenizer.encode(signal).levels] == [(1, 51)] * 8
 
 
-def test_its_mel_term_looks_through_dac_s_seven_windows(settings):
-    term = build(settings["objective"]).terms["mel"]
+def test_its_mel_term_looks_through_dac_s_seven_windows():
+    term = build(settings("audio_fsq")["objective"]).terms["mel"]
     assert isinstance(term, MultiScaleMel)
     assert term.spectra.windows == [32, 64, 128, 256, 512, 1024, 2048]
     assert term.spectra.bins == [5, 10, 20, 40, 80, 160, 320]

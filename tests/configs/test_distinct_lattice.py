@@ -1,10 +1,8 @@
 """What distinguishes the lattice experiments from each other, on what is built."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from experiments import settings
 
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
@@ -13,19 +11,14 @@ from signaltok.quantizers.lookup_free import LookupFreeQuantizer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.assemble import build_tokenizer
 from signaltok.training.config.build import build
-from signaltok.training.config.resolve import plain, prepare
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 ENTROPIES = {"entropy_sample", "entropy_deficit"}
 
 
 def built(name: str) -> tuple[Tokenizer, set[str]]:
     """The tokenizer, and the names of the terms with a weight."""
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        settings = plain(compose("train", overrides=["paths.output_dir=run", f"experiment={name}"]))
-    objective = build(settings["objective"])
-    return build_tokenizer(settings), {term for term, weight in objective.weights.items() if weight > 0}
+    objective = build(settings(name)["objective"])
+    return build_tokenizer(settings(name)), {term for term, weight in objective.weights.items() if weight > 0}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """VQGAN at its published scale."""
 
 import torch
-from hydra import compose, initialize_config_dir
-from paper import CONFIGS, built, parameters
+from experiments import settings
+from paper import built, parameters
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.adversaries.losses import Hinge
 from signaltok.training.config.build import build
-from signaltok.training.config.resolve import plain, prepare
 from signaltok.types.token_stack import grid_size
 
 
@@ -26,12 +25,8 @@ def test_vqgan_with_1024_codes() -> None:
 
 
 def test_the_adversary_of_vqgan() -> None:
-    prepare()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("train", overrides=["paths.output_dir=run", "experiment=paper/image_vqgan"])
-    settings = plain(config)
     with torch.device("meta"):
-        adversary = build(settings["adversary"])
+        adversary = build(settings("paper/image_vqgan")["adversary"])
     assert isinstance(adversary, Adversary) and isinstance(adversary.loss, Hinge)
     # The reference's PatchGAN, 64 channels and 3 layers: 2,765,633 with BatchNorm, and GroupNorm has as many.
     assert parameters(adversary.discriminator) == 2_765_633
@@ -41,6 +36,6 @@ def test_the_adversary_of_vqgan() -> None:
         assert verdict.logits.shape == (1, 1, 30, 30)
     assert adversary.weight.arguments == {"weight": 0.8, "epsilon": 1e-4, "least": 0.0, "most": 1e4}
     assert adversary.betas == (0.5, 0.9)
-    assert settings["objective"]["weights"] == {
+    assert settings("paper/image_vqgan")["objective"]["weights"] == {
         "reconstruction": 1.0, "perceptual": 1.0, "codebook": 1.0, "commitment": 0.25,
     }  # fmt: skip

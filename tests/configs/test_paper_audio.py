@@ -5,11 +5,11 @@ from functools import cache
 
 import pytest
 import torch
-from paper import CONFIGS, built, parameters
+from experiments import CONFIGS, settings
+from paper import built, parameters
 
 from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.experiment import composed_experiment
 
 NAMES = sorted(path.stem.removeprefix("audio_") for path in (CONFIGS / "experiment" / "paper").glob("audio_*.yaml"))
 
@@ -127,7 +127,7 @@ def test_every_audio_method_has_a_twin():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_data_and_model_agree(name):
-    data = composed_experiment(CONFIGS, f"paper/audio_{name}")["data"]
+    data = settings(f"paper/audio_{name}")["data"]
     model = tokenizer(name)
     assert (data["sample_rate"], data["channels"]) == (model.sample_rate, model.encoder.channels)
     # Of the seven whose items are given: DAC's conf/final/44khz.yml, NeMo's, EnCodec's a second, WavTokenizer's three.

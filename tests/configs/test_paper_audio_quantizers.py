@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from paper import CONFIGS
+from experiments import settings
 from paper import built as twin
 
 from signaltok.parts import Quantizer
@@ -11,13 +11,11 @@ from signaltok.quantizers.parallel import ParallelQuantizer
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.split import SplitQuantizer
 from signaltok.training.config.build import build
-from signaltok.training.experiment import composed_experiment
 
 
 def built(name: str) -> Quantizer:
     """The quantizer of a twin, without memory; its objective has a weight for each of its losses."""
-    settings, quantizer = composed_experiment(CONFIGS, f"paper/audio_{name}"), twin(f"audio_{name}").quantizer
-    objective = build(settings["objective"])
+    objective, quantizer = build(settings(f"paper/audio_{name}")["objective"]), twin(f"audio_{name}").quantizer
     objective.check(quantizer)
     assert quantizer.loss_names() - {"scale_commitment", "scale_codebook"} <= objective.weights.keys()
     return quantizer

@@ -4,7 +4,8 @@ Where a published count is not known here, the file says so and the tests beside
 """
 
 import pytest
-from paper import CONFIGS, built, parameters
+from experiments import CONFIGS
+from paper import built, parameters
 
 from signaltok.types.token_stack import grid_size
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from experiments import CONFIGS
 from hydra import compose, initialize_config_dir
-from paper import CONFIGS, parameters
+from paper import parameters
 
 from signaltok.adversaries.adversary import Adversary
 from signaltok.adversaries.losses import ClippedHinge, LeastSquares

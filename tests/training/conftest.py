@@ -1,4 +1,7 @@
-"""The fixture of tiny runs; makes `tiny_runs` importable, as a package called tests may be installed."""
+"""The fixture of tiny runs; makes `tiny_runs` importable, and `laid_over` of the configs' tests.
+
+A package called tests may be installed.
+"""
 
 import sys
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 
 from signaltok.training.config.resolve import plain
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "configs"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny_runs import CONV, QUANTIZERS, TINY, composed

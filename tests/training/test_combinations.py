@@ -2,9 +2,12 @@
 
 import itertools
 import math
+from functools import cache
 from pathlib import Path
 
 import pytest
+from laid_over import Settings, brought, laid_over, without_codes
+from omegaconf import DictConfig
 from tiny_runs import AUDIO, PARTS, QUANTIZERS, SEQUENCE, TINY, composed
 
 from signaltok.training.config.check import check
@@ -37,20 +40,35 @@ def test_a_sequence_has_no_coarser_grids(tmp_path, quantizer):
         run(settings, command=["test"], overrides=[])
 
 
+@cache
+def networks(encoder: str, decoder: str) -> Settings:
+    sizes = (f"{group}.{size}" for group, name in (("encoder", encoder), ("decoder", decoder))
+             for size in PARTS[group][name])  # fmt: skip
+    overrides = (f"encoder={encoder}", f"decoder={decoder}", "trainer.max_steps=2", "quantizer=identity")
+    config = composed(*TINY, *overrides, *sizes, "paths.output_dir=run", "paths.log_dir=runs")
+    check(plain(config), TrainConfig)
+    return without_codes(config)
+
+
+@cache
+def small(quantizer: str) -> Settings:
+    return brought(
+        composed("paths.output_dir=run", f"quantizer={quantizer}", *QUANTIZERS.get(quantizer, ())), identity()
+    )
+
+
+@cache
+def identity() -> DictConfig:
+    return composed("paths.output_dir=run", "quantizer=identity")
+
+
 @pytest.mark.parametrize(
     ("encoder", "quantizer", "decoder"), [c for c in CHOICES if not (c[0] in SEQUENCE and c[1] in COARSER)]
 )
 def test_two_steps(tmp_path, encoder, quantizer, decoder):
-    settings = plain(
-        composed(
-            *TINY,
-            f"encoder={encoder}", f"quantizer={quantizer}", f"decoder={decoder}",
-            *(f"encoder.{override}" for override in PARTS["encoder"][encoder]),
-            *(f"decoder.{override}" for override in PARTS["decoder"][decoder]),
-            *QUANTIZERS.get(quantizer, ()),
-            "trainer.max_steps=2", f"paths.output_dir={tmp_path / 'run'}", f"paths.log_dir={tmp_path}",
-        )
-    )  # fmt: skip
+    base = networks(encoder, decoder)
+    places = {**base["paths"], "output_dir": str(tmp_path / "run"), "log_dir": str(tmp_path)}
+    settings = laid_over({**base, "paths": places}, small(quantizer))
     check(settings, TrainConfig)
     figures = run(settings, command=["test"], overrides=[])
     assert figures["train/steps"] == 2

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
@@ -24,7 +25,7 @@ def collect(
         "seed": seed,
         "data": data,
         "git": git_state(),
-        "versions": dict(sorted(_versions())),
+        "versions": dict(_versions()),
         "machine": machine(),
     }
 
@@ -75,6 +76,8 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip("\n") if done.returncode == 0 else None
 
 
-def _versions() -> set[tuple[str, str]]:
-    """Name and version of every installed distribution."""
-    return {(found.metadata["Name"], found.version) for found in distributions() if found.metadata["Name"]}
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Name and version of every installed distribution; read once, as hundreds of files are parsed for it."""
+    read = (found.metadata for found in distributions())
+    return tuple(sorted({(own["Name"], own["Version"]) for own in read if own["Name"]}))
