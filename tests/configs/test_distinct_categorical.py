@@ -25,6 +25,7 @@ def test_image_dvae_is_categories_with_a_likelihood() -> None:
     assert isinstance(objective.terms["reconstruction"], LogitLaplaceLikelihood)
     assert objective.weights["kl"] > 0
     assert tokenizer.quantizer.temperature_end < tokenizer.quantizer.temperature_start
+    assert tokenizer.quantizer.initialization is not None and tokenizer.quantizer.late_start > 0
 
 
 def test_image_ibq_learns_all_codes_through_the_choice() -> None:

@@ -141,6 +141,9 @@ def gumbel(temperature: float = 1.0) -> Quantizer:
         temperature_start=temperature,
         temperature_end=temperature / 4,
         annealed_by=0.5,
+        late_start=0.0,
+        initialization=DataSample(),
+        sharpness=1.0,
     )
 
 

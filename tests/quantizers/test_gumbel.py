@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from signaltok.quantizers.codebook.initialization import KMeans
 from signaltok.quantizers.gumbel import ROWS_A_DRAW, GumbelQuantizer, divergence_from_uniform
 
 
@@ -16,6 +17,9 @@ def build(**changes: object) -> GumbelQuantizer:
         "temperature_start": 1.0,
         "temperature_end": 0.25,
         "annealed_by": 0.5,
+        "late_start": 0.0,
+        "initialization": None,
+        "sharpness": 1.0,
     }
     return GumbelQuantizer(**plain | changes)
 
@@ -131,6 +135,31 @@ def test_low_temperatures_sample_as_the_probabilities_say() -> None:
     assert torch.allclose(quantizer(z).z_q.mean((0, 2)), p, atol=0.01)
 
 
+def test_codes_start_among_the_latents_after_their_share_of_the_run() -> None:
+    quantizer = build(late_start=0.2, initialization=KMeans(iterations=3), sharpness=3.0).double().train()
+    z = torch.randn(4, 4, 6, 6, dtype=torch.float64)
+    before = quantizer.vectors.detach().clone()
+    quantizer.advance(0.19)
+    torch.testing.assert_close(quantizer(z).z_q, normalised(z))
+    assert torch.equal(quantizer.vectors, before)
+    assert quantizer.temperature == 1.0
+
+    quantizer.advance(0.2)
+    quantizer(z)
+    rows, placed_at = rows_of(normalised(z)), quantizer.vectors.detach().clone()
+    squares = (rows[:, None] - placed_at).square().sum(-1)
+    assert squares.min(1).values.mean() < 0.5 * rows.square().sum(1).mean(), "codes lie where the latents are"
+    torch.testing.assert_close(
+        quantizer.to_logits(rows).log_softmax(1), (-1.5 * squares).log_softmax(1), rtol=1e-9, atol=1e-9
+    )
+    assert torch.equal(quantizer.eval()(z).codes[0].flatten(), squares.argmin(1))
+    # Once: they learn from there.
+    quantizer.train()(torch.randn(4, 4, 6, 6, dtype=torch.float64))
+    assert torch.equal(quantizer.vectors, placed_at)
+    quantizer.advance(0.6)  # half of what follows
+    assert quantizer.temperature == pytest.approx(0.25)
+
+
 def test_padding_alone_gives_zeros() -> None:
     quantizer = build().train()
     quantized = quantizer(torch.randn(2, 4, 3, requires_grad=True), torch.zeros(2, 1, 3, dtype=torch.bool))
@@ -147,6 +176,8 @@ def test_padding_alone_gives_zeros() -> None:
         ({"temperature_end": 2.0}, r"temperature_end=2\.0"),
         ({"annealed_by": 1.5}, r"annealed_by=1\.5"),
         ({"annealed_by": 0.0}, r"annealed_by=0\.0"),
+        ({"late_start": 1.0}, r"late_start=1\.0"),
+        ({"sharpness": 0.0}, r"sharpness=0\.0"),
     ],
 )
 def test_arguments_out_of_range_are_refused_with_their_values(changes: dict, message: str) -> None:

@@ -336,7 +336,16 @@ def test_arguments_out_of_range_are_refused_with_their_values() -> None:
 
 def test_logits_of_gumbel_levels_learn_through_z_q() -> None:
     quantizer = build(
-        GumbelQuantizer(latent_dim=4, codebook_size=16, temperature_start=1.0, temperature_end=0.5, annealed_by=1.0)
+        GumbelQuantizer(
+            latent_dim=4,
+            codebook_size=16,
+            temperature_start=1.0,
+            temperature_end=0.5,
+            annealed_by=1.0,
+            late_start=0.0,
+            initialization=None,
+            sharpness=1.0,
+        )
     )
     z = torch.randn(2, 4, 3, 3, requires_grad=True)
     quantizer(z).z_q.square().sum().backward()

@@ -20,7 +20,7 @@ TAIL = "encoder.tail_drop={_target_: signaltok.layers.tail.TailDrop, least: 1, l
 QUERY = tuple(f"{part}.{size}" for part in ("encoder", "decoder") for size in PARTS[part]["query"])
 # What each remembers between steps: draws of noise, dropout or restarts, the share of the run that is done.
 CASES = {
-    "gumbel": ("quantizer.annealed_by=0.9",),
+    "gumbel_late": ("quantizer.annealed_by=0.9", "quantizer.late_start=0.6"),  # codes start after the break
     "ibq": (),
     "simvq": (),
     "hierarchical": (),
@@ -43,7 +43,7 @@ def settings(folder: Path, quantizer: str) -> dict:
     return plain(composed(*TINY, *parts, *places, *length, *more, *CASES[quantizer], *QUANTIZERS[quantizer]))
 
 
-FAST = {"gumbel", "multiscale", "lfq", "vq_gradient", "fsq"}  # each with something else to remember
+FAST = {"gumbel_late", "multiscale", "lfq", "vq_gradient", "fsq"}  # each with something else to remember
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ QUANTIZERS = {
     "lfq": ("quantizer.bits=4",),
     "bsq": ("quantizer.bits=4",),
     "gumbel": ("quantizer.codebook_size=16",),
+    "gumbel_late": ("quantizer.codebook_size=16",),
     "ibq": ("quantizer.codebook_size=16",),
     "simvq": ("quantizer.codebook_size=16",),
     "identity": (),

@@ -26,6 +26,7 @@ TRAINING_ONLY = ("draws.seed", "draws.steps")
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
     "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
+    "signaltok.quantizers.gumbel.GumbelQuantizer": {"late_start": 0.0, "initialization": None, "sharpness": 1.0},
     "signaltok.quantizers.finite_scalar.FiniteScalarQuantizer": {
         "estimator": {"class": "signaltok.quantizers.codebook.estimator.StraightThrough", "arguments": {}}
     },
