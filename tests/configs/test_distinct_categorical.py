@@ -3,12 +3,16 @@
 import pytest
 from experiments import on_meta, settings
 
+from signaltok.artifact.describe import describe
+from signaltok.artifact.layout import TRAINING_ONLY
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.objectives.logit_laplace import LogitLaplaceLikelihood
 from signaltok.objectives.objective import Objective
+from signaltok.quantizers.assignment import NearestAssignment
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.contrastive import ContrastiveQuantizer
 from signaltok.quantizers.gumbel import GumbelQuantizer
 from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
 from signaltok.tokenizer import Tokenizer
@@ -60,3 +64,28 @@ def test_the_image_experiments_share_an_operating_point() -> None:
     for name in ("image_dvae", "image_ibq", "image_simvq"):
         tokenizer, _ = experiment(name)
         assert tokenizer.encoder.stride == (8, 8) and tokenizer.quantizer.codebook_sizes == (1024,)
+
+
+def test_image_contrastive_is_the_vq_vae_with_codes_that_tell_positions_apart() -> None:
+    (ours, objective), (vqvae, plain_objective) = experiment("image_contrastive"), experiment("image_vqvae")
+    quantizer = ours.quantizer
+    assert isinstance(quantizer, ContrastiveQuantizer) and isinstance(quantizer.assignment, NearestAssignment)
+    assert quantizer.anchor == "self" and quantizer.identification.ties == "keep"
+    # The same bits, the same networks, the same terms but for the quantizers' own.
+    assert quantizer.codebook_sizes == vqvae.quantizer.codebook_sizes and ours.strides == vqvae.strides
+    for part in ("encoder", "decoder"):
+        assert describe(getattr(ours, part)) == describe(getattr(vqvae, part))
+    assert "commitment" not in objective.weights
+    shared = {name: weight for name, weight in plain_objective.weights.items() if name != "commitment"}
+    own = {name: weight for name, weight in objective.weights.items() if name in ("contrastive", "diversity")}
+    assert objective.weights == shared | own and len(own) == 2
+    assert 0 < own["contrastive"] < 1
+    numbers = [
+        sum(value.numel() for name, value in model.state_dict().items() if learned(name)) for model in (ours, vqvae)
+    ]
+    assert abs(numbers[0] / numbers[1] - 1) < 0.01, numbers
+
+
+def learned(name: str) -> bool:
+    """What the exported folder holds of what was learned: averages of a codebook are no parameters, but learned."""
+    return not name.endswith((*TRAINING_ONLY, "sums", "counts", "seed", "steps", "initialized"))

@@ -44,6 +44,20 @@ def test_index_backpropagation_with_16384_codes() -> None:
     assert {len(blocks) for blocks in tokenizer.encoder.stages} == {4}
 
 
+def test_the_product_quantizer_of_wav2vec_2() -> None:
+    tokenizer = built("image_contrastive")
+    quantizer = tokenizer.quantizer
+    # Baevski et al. 2020, section 4.2 and appendix B: G = 2, V = 320, entries of 256 / G numbers.
+    assert quantizer.codebook_sizes == (320, 320) and quantizer.vectors.numel() == 2 * 320 * 128 == 81_920
+    assert [vectors.decoded.shape for vectors in quantizer.code_vectors()] == [(320, 512)] * 2
+    # Section 4.2: temperature annealed from 2 to 0.5 by a factor of 0.999995 at every update, of 400,000.
+    for step in (0, 100_000, 277_258, 400_000):
+        expected = max(2 * 0.999995**step, 0.5)
+        assert quantizer.assignment.temperature(step / 400_000) == pytest.approx(expected, rel=1e-3)
+    loss = quantizer.identification
+    assert (loss.temperature, loss.num_negatives, loss.negatives, loss.ties) == (0.1, 100, "item", "mask")
+
+
 def test_simvq_with_65536_codes() -> None:
     tokenizer = built("image_simvq")
     # The reference's configuration: K 65,536, D 128, 128 x 128 pictures.

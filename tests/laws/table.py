@@ -26,6 +26,7 @@ from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.tail import TailDrop
 from signaltok.layers.windowed_transformer import WindowedTransformer
 from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.quantizers.assignment import Assignment, GumbelAssignment, NearestAssignment
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
 from signaltok.quantizers.codebook.estimator import LateStart, Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
@@ -33,6 +34,7 @@ from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.contrastive import ContrastiveQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
@@ -152,6 +154,26 @@ def warm_gumbel() -> Quantizer:
     return gumbel(temperature=16.0)
 
 
+def contrastive(assignment: Callable[[], Assignment], **changes: object) -> Callable[[], Quantizer]:
+    plain = {
+        "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "affinity_temperature": 1.0,
+        "anchor": "self", "anchor_dim": DIM, "temperature": 1.0, "ties": "keep", "num_negatives": 20,
+        "negatives": "batch",
+    }  # fmt: skip
+    return lambda: ContrastiveQuantizer(**plain | {"assignment": assignment()} | changes)
+
+
+def relaxed() -> Assignment:
+    return GumbelAssignment(start=2.0, end=0.5, until=0.5)
+
+
+def on_spheres(quantizer: Quantizer, z: Tensor) -> Tensor:
+    """Straight through the choice: both projections, and between them each group's vector at length one."""
+    rows = z.movedim(1, -1).reshape(-1, DIM)
+    u = F.normalize(quantizer.project_in(rows).unflatten(1, (2, 3)), dim=2).flatten(1)
+    return quantizer.project_out(u).view(len(z), *z.shape[2:], DIM).movedim(-1, 1)
+
+
 def entropy() -> CodeEntropy:
     return CodeEntropy(temperature=0.3, early_factor=3.0, early_until=0.5)
 
@@ -197,6 +219,8 @@ QUANTIZERS = {
     "simvq": Row(vector(update=Projected(decay=0.9), initialization=Gaussian()), itself),
     "gumbel": Row(gumbel),
     "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
+    "contrastive": Row(contrastive(NearestAssignment), on_spheres),
+    "contrastive gumbel of items": Row(contrastive(relaxed, ties="mask", negatives="item")),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
     "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
@@ -229,6 +253,7 @@ QUANTIZERS = {
     ),
     "rvq of fsq factorised": Row(residual(lambda: lattice(DIM, [5, 5]), rescale=4.0)),
     "rvq of gumbel": Row(residual(warm_gumbel, dropout=0.5)),
+    "rvq of contrastive": Row(residual(contrastive(NearestAssignment), dropout=0.5)),
     "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
     "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
     "grouped gradient cosine": Row(

@@ -12,6 +12,9 @@ from signaltok.training.module import TokenizerModule
 from signaltok.training.run import resumed_settings, run
 
 STEPS, SAVED, BROKEN = 6, 3, 4
+GUMBEL = (
+    "quantizer.assignment={_target_: signaltok.quantizers.assignment.GumbelAssignment, start: 2, end: 0.5, until: 1}"
+)
 REVIVAL = (
     "quantizer.revival={_target_: signaltok.quantizers.codebook.revival.UsageRevival, threshold: 0.9, every: 1, "
     "until: 0.9}"
@@ -22,6 +25,7 @@ QUERY = tuple(f"{part}.{size}" for part in ("encoder", "decoder") for size in PA
 CASES = {
     "gumbel_late": ("quantizer.annealed_by=0.9", "quantizer.late_start=0.6"),  # codes start after the break
     "ibq": (),
+    "contrastive": (GUMBEL, "quantizer.num_negatives=2"),
     "simvq": (),
     "hierarchical": (),
     "multiscale": (),
@@ -43,7 +47,7 @@ def settings(folder: Path, quantizer: str) -> dict:
     return plain(composed(*TINY, *parts, *places, *length, *more, *CASES[quantizer], *QUANTIZERS[quantizer]))
 
 
-FAST = {"gumbel_late", "multiscale", "lfq", "vq_gradient", "fsq"}  # each with something else to remember
+FAST = {"gumbel_late", "contrastive", "multiscale", "lfq", "vq_gradient", "fsq"}  # each with something else to remember
 
 
 @pytest.mark.parametrize(

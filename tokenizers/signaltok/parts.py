@@ -178,6 +178,12 @@ class Quantizer(Part, nn.Module, ABC):
         """Whether the inner latent is reached by trained maps of the quantizer's own, which learn through z_q."""
         return any(vectors.searched.shape[1] != self.latent_dim for vectors in self.code_vectors())
 
+    @property
+    def given(self) -> frozenset[str]:
+        """What the training forward must be given beside the latent, such as "view", nested quantizers' included."""
+        nested = [child for child in self.modules() if child is not self and isinstance(child, Quantizer)]
+        return frozenset(name for child in nested for name in child.given)
+
     @abstractmethod
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b ..."], ...]:
         """The codes of each level, from the trained state and nothing else: deterministic, no update."""

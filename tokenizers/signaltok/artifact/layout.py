@@ -19,9 +19,9 @@ VOCABULARY = "vocab.json"
 CARD = "README.md"
 SAMPLES = "samples"
 MODALITIES = {1: "audio", 2: "image", 3: "video"}
-# How the names of tensors end that only training reads (quantizers.distributed.Draws): checkpoints hold them, exported
-# folders do not, and older checkpoints lack them.
-TRAINING_ONLY = ("draws.seed", "draws.steps")
+# How the names of tensors end that only training reads (quantizers.distributed.Draws, the head of a contrastive
+# quantizer): checkpoints hold them, exported folders do not, and older checkpoints lack them.
+TRAINING_ONLY = ("draws.seed", "draws.steps", "anchor_head.weight", "anchor_head.bias")
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},

@@ -11,6 +11,7 @@ from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.feature_sets import FeatureSets
+from signaltok.metrics.joint_codes import TupleCounter
 from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
 from signaltok.metrics.probe import LinearProbe, ProbeSets
 from signaltok.processes import sum_over_group
@@ -100,6 +101,7 @@ class _Tally:
         self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
         self.value_range = tokenizer.value_range
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
+        self.tuples = TupleCounter()
         self.totals = torch.zeros(2, len(self.metrics), dtype=torch.float64)  # sums, and over how many items
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
         self.pictures = PictureKeeper(self.value_range)
@@ -122,6 +124,7 @@ class _Tally:
         self.extent += torch.tensor([len(signal), positions])
         if stack is not None:
             self.codes.update(stack)
+            self.tuples.update(stack)
         if self.sounds is not None:
             self.sounds.add(signal, decoded, lengths, stack, keys)
         elif signal.ndim == 4:
@@ -143,6 +146,8 @@ class _Tally:
                 protocols[name] = text
         counts = self.codes.counts()
         about_codes = self.codes.summary(positions, self._frame_rates(counts, positions)) if counts else {}
+        together, words = self.tuples.result()
+        about_codes, protocols = about_codes | together, protocols | words
         if values.keys() & about_codes.keys():
             raise ValueError(
                 f"metrics {sorted(values.keys() & about_codes.keys())} have the names of numbers about codes; "

@@ -32,7 +32,15 @@ class Objective(Part, nn.Module):
         self.weights = {name: float(weight) for name, weight in weights.items()}
 
     def check(self, quantizer: Quantizer) -> None:
-        """Raise ValueError, before the first step, where a term cannot be computed with this quantizer."""
+        """Raise ValueError, before the first step, where a term cannot be computed with this quantizer, or where the
+        quantizer must be given what no term gives.
+        """
+        if quantizer.given:
+            names = " and a ".join(sorted(quantizer.given))
+            raise ValueError(
+                f"the quantizer's anchor is a {names}, which nothing in this run gives; "
+                "take quantizer.anchor=self, or call quantizer(z, mask, anchor=...) in a training loop of your own"
+            )
         for name, term in self.terms.items():
             assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
             try:

@@ -1,6 +1,6 @@
 """Rows of the concatenated batch of all processes, and seeds of copies; the draws themselves are in layers.draws."""
 
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Num
 from torch import Tensor, nn
 
 from signaltok.layers.draws import Draws, rows_of_group, seeded
@@ -9,7 +9,7 @@ from signaltok.processes import in_group, sum_over_group
 __all__ = ["Draws", "draw_apart", "rows_of_group", "seeded", "take_rows"]
 
 
-def take_rows(rows: Float[Tensor, "n d"], chosen: Int64[Tensor, " m"], offset: int) -> Float[Tensor, "m d"]:
+def take_rows(rows: Num[Tensor, "n d"], chosen: Int64[Tensor, " m"], offset: int) -> Num[Tensor, "m d"]:
     """The chosen rows of the concatenated batch, the same to the bit on every process.
 
     Each process fills in the rows it owns and zeros elsewhere; a sum with zeros is exact.

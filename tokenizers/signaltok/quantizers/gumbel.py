@@ -29,9 +29,8 @@ from signaltok.processes import part_of_group_mean
 from signaltok.quantizers.codebook.initialization import Initialization
 from signaltok.quantizers.codebook.search import highest
 from signaltok.quantizers.distributed import Draws, rows_of_group
+from signaltok.quantizers.gumbel_noise import ROWS_A_DRAW, exponential_block, to_gumbel
 from signaltok.types.quantized import Quantized
-
-ROWS_A_DRAW = 256  # rows of noise from one generator
 
 
 class GumbelQuantizer(Quantizer):
@@ -152,12 +151,9 @@ class GumbelQuantizer(Quantizer):
         first, last = before // ROWS_A_DRAW, -(-(before + len(logits)) // ROWS_A_DRAW)
         blocks = [torch.empty(0, self.codebook_size, dtype=logits.dtype)]
         for number in range(first, last):
-            generator = torch.Generator().manual_seed(base + number)
-            block = torch.empty(ROWS_A_DRAW, self.codebook_size, dtype=logits.dtype)
-            blocks.append(block.exponential_(generator=generator))
+            blocks.append(exponential_block(base + number, self.codebook_size, logits.dtype))
         start = before - first * ROWS_A_DRAW
-        drawn = torch.cat(blocks)[start : start + len(logits)].to(logits.device)
-        return drawn.clamp_min_(torch.finfo(logits.dtype).tiny).log_().neg_()
+        return to_gumbel(torch.cat(blocks)[start : start + len(logits)].to(logits.device))
 
     def code_vectors(self) -> tuple[CodeVectors, ...]:
         """searched: the weights that a latent is scored with (their bias apart); decoded: the vectors."""

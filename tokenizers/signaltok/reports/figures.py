@@ -69,6 +69,10 @@ _FIGURES = {
     "usage": Figure("usage", "%", "share of the codes hit over the whole split", _decimals(1, 100), "more"),
     "perplexity": Figure("perplexity", "codes", "2 to the entropy of the code histogram", _decimals(1), "more"),
     "entropy": Figure("entropy", "bit", "a token, of the code histogram", _decimals(3), "more"),
+    "joint_entropy_bits": Figure("joint entropy", "bit", "of the codes of all levels together", _decimals(3), "more"),
+    "mi_between_codebooks": Figure(
+        "information between codebooks", "bit", "that two levels share, mean over their pairs", _decimals(3), "less"
+    ),
     "dead": Figure("dead codes", "codes", "never hit on the split", _decimals(0), "less"),
     "tokens": Figure("tokens seen", "tokens", "counted over the split", _decimals(0), ""),
 }  # fmt: skip

@@ -7,6 +7,8 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
 from signaltok.data.signal_data import SignalData
+from signaltok.metrics.joint_codes import NAMES as TOGETHER
+from signaltok.metrics.joint_codes import on_one_grid
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
 from signaltok.training.callbacks.clock import TrainingClock
@@ -97,6 +99,8 @@ def known_metrics(config: dict[str, Any], tokenizer: Tokenizer) -> list[str]:
     evaluated = [name for name, node in config["metrics"].items() if node is not None]
     if tokenizer.quantizer.codebook_sizes:
         evaluated += [*CODE_VALUES, *(RATES if tokenizer.sample_rate is None else RATES_OF_SOUNDS)]
+        if on_one_grid(zip(tokenizer.strides, tokenizer.shares, strict=True)):
+            evaluated += TOGETHER
     splits = ("val", "test") if config["run"]["evaluate"] else ("val",)
     return [f"{split}/{name}" for split in splits for name in evaluated]
 
