@@ -79,7 +79,7 @@ class ContrastiveQuantizer(Quantizer):
         inner = num_codebooks * codebook_dim
         self.project_in, self.project_out = nn.Linear(latent_dim, inner), nn.Linear(inner, latent_dim)
         self.anchor_head = nn.Linear(anchor_dim, inner)
-        self.vectors = nn.Parameter(torch.randn(num_codebooks, codebook_size, codebook_dim))
+        self.vectors = nn.Parameter(torch.randn(num_codebooks, codebook_size, codebook_dim) * codebook_dim**-0.5)
         self.draws = Draws()
         with torch.no_grad():
             self.project_in.bias.zero_()  # latents start small; a bias would send all of them one way
