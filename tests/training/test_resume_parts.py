@@ -13,7 +13,8 @@ from signaltok.training.run import resumed_settings, run
 
 STEPS, SAVED, BROKEN = 6, 3, 4
 GUMBEL = (
-    "quantizer.assignment={_target_: signaltok.quantizers.assignment.GumbelAssignment, start: 2, end: 0.5, until: 1}"
+    "++quantizer.assignment={_target_: signaltok.quantizers.assignment.GumbelAssignment, start: 2.0, end: 0.5, "
+    "until: 1.0}"
 )
 REVIVAL = (
     "quantizer.revival={_target_: signaltok.quantizers.codebook.revival.UsageRevival, threshold: 0.9, every: 1, "
