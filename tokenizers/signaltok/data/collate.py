@@ -1,21 +1,23 @@
 """From items to a Batch."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from signaltok.types.batch import Batch
 
 
 class Item(NamedTuple):
-    """One signal, its name, and its class where the data set has one."""
+    """One signal and its name; where the data set has them its class, its text, and its pair in another modality."""
 
     key: str
     signal: Float[Tensor, "c *s"]
     label: int | None = None
+    text: str | None = None
+    pair: Float[Tensor, "..."] | None = None
 
 
 def collate(items: Sequence[Item]) -> Batch:
@@ -24,7 +26,13 @@ def collate(items: Sequence[Item]) -> Batch:
         raise ValueError("a batch needs at least one item, got none")
     signals = [item.signal for item in items]
     keys = tuple(item.key for item in items)
-    labels = _labels(items)
+    labels = _given(items, "label")
+    text, pair = _given(items, "text"), _given(items, "pair")
+    more: dict[str, Any] = {
+        "labels": None if labels is None else torch.tensor(labels, dtype=torch.int64),
+        "text": None if text is None else tuple(text),
+        "pair": None if pair is None else _stacked(pair, keys),
+    }
     channels = {signal.shape[0] for signal in signals}
     ranks = {signal.dim() for signal in signals}
     if len(channels) > 1 or len(ranks) > 1:
@@ -33,18 +41,26 @@ def collate(items: Sequence[Item]) -> Batch:
     extents = torch.tensor([signal.shape[1:] for signal in signals], dtype=torch.int64)
     longest = extents.amax(0)
     if (extents == longest).all():
-        return Batch(signal=torch.stack(signals), keys=keys, labels=labels)
+        return Batch(signal=torch.stack(signals), keys=keys, **more)
     padded = signals[0].new_zeros(len(signals), signals[0].shape[0], *longest.tolist())
     for row, signal in zip(padded, signals, strict=True):
         row[(slice(None), *(slice(0, extent) for extent in signal.shape[1:]))] = signal
-    return Batch(signal=padded, keys=keys, lengths=extents, labels=labels)
+    return Batch(signal=padded, keys=keys, lengths=extents, **more)
 
 
-def _labels(items: Sequence[Item]) -> Int64[Tensor, " b"] | None:
-    found = [item.label for item in items if item.label is not None]
+def _given(items: Sequence[Item], name: str) -> list[Any] | None:
+    """What every item has under this name; None where none has it."""
+    found = [getattr(item, name) for item in items if getattr(item, name) is not None]
     if found and len(found) < len(items):
-        raise ValueError(f"of the items {', '.join(item.key for item in items)} some have a label and some do not")
-    return torch.tensor(found, dtype=torch.int64) if found else None
+        raise ValueError(f"of the items {', '.join(item.key for item in items)} some have a {name} and some do not")
+    return found or None
+
+
+def _stacked(pairs: list[Tensor], keys: tuple[str, ...]) -> Tensor:
+    shapes = {tuple(pair.shape) for pair in pairs}
+    if len(shapes) > 1:
+        raise ValueError(f"the pairs of one batch need one shape, but those of {', '.join(keys)} have {sorted(shapes)}")
+    return torch.stack(pairs)
 
 
 def check_range(batch: Batch, value_range: tuple[float, float]) -> None:

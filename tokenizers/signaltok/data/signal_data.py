@@ -69,6 +69,12 @@ class SignalData(ABC):
         self._fingerprint = found
         return found
 
+    def optional_fields(self) -> frozenset[str]:
+        """Which of the fields text, pair and labels of a Batch these data have; looks at one training item."""
+        item = self.train_set(0)[0]
+        found = {"text": item.text, "pair": item.pair, "labels": item.label}
+        return frozenset(name for name, value in found.items() if value is not None)
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Plain data for the record of a run: the source, the split, and how items are cut and counted."""
