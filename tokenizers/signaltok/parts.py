@@ -105,7 +105,7 @@ class Decoder(Part, nn.Module, ABC):
     As Encoder; receptive_field counts latent positions on either side, per axis. With tokens, forward takes two
     arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
     and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal,
-    least: as of an encoder.
+    least: as of an encoder. reconstructs: False where what it gives is a placeholder, of a tokenizer that only encodes.
     """
 
     axes: int
@@ -116,6 +116,7 @@ class Decoder(Part, nn.Module, ABC):
     tokens: int | None = None
     causal: bool = False
     least: int = 1
+    reconstructs: bool = True
 
     @abstractmethod
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
@@ -230,7 +231,13 @@ class Quantizer(Part, nn.Module, ABC):
 
 
 class Term(Part, nn.Module, ABC):
-    """One raw, unweighted loss. What it needs and does not find is an error before the first step."""
+    """One raw, unweighted loss. What it needs and does not find is an error before the first step.
+
+    needs: which of the optional fields of a Batch (text, pair, labels). Networks that only the term needs are its own
+    modules: trained and averaged with the rest, in checkpoints, and not in an exported tokenizer.
+    """
+
+    needs: frozenset[str] = frozenset()
 
     @abstractmethod
     def check(self, quantizer: Quantizer) -> None:
@@ -239,6 +246,27 @@ class Term(Part, nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
         """The raw value, a mean over valid positions; of several processes, each one's part_of_group_mean."""
+
+
+class Alignment(nn.Module, ABC):
+    """What a term that compares items with what belongs to them (their text, their pair) offers to a metric.
+
+    Embeddings are vectors of length one, so that their product is the similarity.
+    """
+
+    @abstractmethod
+    def of_items(
+        self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None
+    ) -> Float[Tensor, "b e"]:
+        """The embeddings of items from their latents, quantized or not."""
+
+    @abstractmethod
+    def of_pairs(self, batch: Batch) -> Float[Tensor, "b e"]:
+        """The embeddings of what belongs to the items of a batch."""
+
+    @abstractmethod
+    def as_latent(self, pairs: Float[Tensor, "b e"]) -> Float[Tensor, "b e 1"]:
+        """What of_pairs gave as latents of one token. Raises ValueError where items have another space of their own."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ The group is asked for at every call, never when something is built: parts exist
 every function gives back what it was given.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
@@ -43,6 +45,34 @@ def rows_of_all(x: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
     rows = x.new_zeros(int(counts.sum()), x.shape[1])
     rows[before : before + len(x)] = x
     return sum_over_group(rows)
+
+
+class _Gathered(torch.autograd.Function):
+    """rows_of_all with its gradient: what any process makes of a row goes back to the process that the row is from."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        context.first, context.count = rows_before(len(x), x.device), len(x)
+        return rows_of_all(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return sum_over_group(gradient)[context.first : context.first + context.count]
+
+
+def rows_before(count: int, device: torch.device) -> int:
+    """How many rows the processes of lower rank have, of which this one has `count`."""
+    rank, world = place()
+    counts = torch.zeros(world, dtype=torch.int64, device=device)
+    counts[rank] = count
+    return int(sum_over_group(counts)[:rank].sum())
+
+
+def gathered(x: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+    """rows_of_all, and the gradient goes back through it, summed over what all processes make of a row."""
+    gathered_rows = _Gathered.apply(x) if in_group() else x
+    assert isinstance(gathered_rows, Tensor)
+    return gathered_rows
 
 
 def part_of_group_mean(mean: Float[Tensor, "*n"], count: int | Tensor) -> Float[Tensor, "*n"]:

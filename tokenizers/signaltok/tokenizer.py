@@ -91,8 +91,10 @@ class Tokenizer(Part, nn.Module):
 
         Fewer levels than the quantizer has are decoded where the quantizer can. Where the encoder makes a sequence of
         tokens, fewer of them decode too: decode(encode(signal).shortened(16)). Raises ValueError for codes that are
-        not this tokenizer's.
+        not this tokenizer's, and where it has no decoder.
         """
+        if not self.decoder.reconstructs:
+            raise ValueError("this tokenizer only encodes: it was trained without a decoder, so codes give no signal")
         self._check_stack(stack)
         with self._exactly():
             return self._decode_stack(stack, self._cells(chunk))

@@ -14,11 +14,16 @@ from signaltok.metrics.feature_sets import FeatureSets
 from signaltok.metrics.joint_codes import TupleCounter
 from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
 from signaltok.metrics.probe import LinearProbe, ProbeSets
+from signaltok.metrics.retrieval import Retrieval, RetrievalSets, ZeroShot
+from signaltok.parts import Alignment
 from signaltok.processes import sum_over_group
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import TokenStack
+
+
+AnyMetric = Metric | SetMetric | LinearProbe | Retrieval | ZeroShot
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ def evaluate(
     tokenizer: Tokenizer,
     batches: Iterable[Batch],
     *,
-    metrics: Mapping[str, Metric | SetMetric | LinearProbe],
+    metrics: Mapping[str, AnyMetric],
     on_batch: Callable[[int], None] | None = None,
     tokens: int | None = None,
     levels: int | None = None,
+    alignment: Alignment | None = None,
 ) -> Evaluation:
     """Reconstruct every batch in eval mode and measure it.
 
@@ -52,15 +58,26 @@ def evaluate(
     Where a process group exists, every process must call this with its own part of the split, which may be empty, and
     all get the same values; pictures and sounds are a process's own.
     on_batch is told the number of items after each batch. tokens: reconstruct from so many of the tokens of a sequence,
-    the first ones (Tokenizer.forward); levels: from the first so many levels, where the quantizer can. Raises
-    ValueError where no process has a batch, or where a metric and a number about codes have one name.
+    the first ones (Tokenizer.forward); levels: from the first so many levels, where the quantizer can. alignment: the
+    term of the run that puts texts or pairs beside items, which Retrieval and ZeroShot look through. Raises ValueError
+    where no process has a batch, where a metric and a number about codes have one name, and where a metric needs an
+    alignment or a decoder that there is not.
     """
-    probes = sorted(name for name, metric in metrics.items() if isinstance(metric, LinearProbe))
-    if levels is not None and probes:
-        raise ValueError(f"the probes {probes} look at all levels; leave them out of metrics, or levels out")
-    tally = _Tally(tokenizer, metrics, levels)
+    whole = sorted(n for n, metric in metrics.items() if isinstance(metric, LinearProbe | Retrieval | ZeroShot))
+    if levels is not None and whole:
+        raise ValueError(f"{whole} look at all levels; leave them out of metrics, or levels out")
+    compared = sorted(name for name, metric in metrics.items() if isinstance(metric, Metric | SetMetric))
+    if compared and not tokenizer.decoder.reconstructs:
+        raise ValueError(
+            f"{compared} compare signals with their reconstructions, but this tokenizer only encodes; leave them out of "
+            "metrics (metrics=retrieval has none)"
+        )
+    tally = _Tally(tokenizer, metrics, levels, alignment)
     training = tokenizer.training
     tokenizer.eval()
+    towers = None if alignment is None else (alignment, alignment.training)
+    if alignment is not None:
+        alignment.eval()
     try:
         # no_grad, not inference_mode: a part may keep a tensor made here (a cached table) and train with it later.
         with torch.no_grad():
@@ -71,10 +88,13 @@ def evaluate(
                 tally.add(signal, lengths, batch.keys, decoded, stack)
                 if result is not None:
                     tally.probes.add(batch.labels, batch.keys, tokenizer.quantizer, result, stack)
+                    tally.retrieval.add(batch, tokenizer.quantizer, result, stack)
                 if on_batch is not None:
                     on_batch(len(signal))
     finally:
         tokenizer.train(training)
+        if towers is not None:
+            towers[0].train(towers[1])
     return tally.result()
 
 
@@ -93,12 +113,18 @@ class _Tally:
     """What is added up over the batches of one evaluation."""
 
     def __init__(
-        self, tokenizer: Tokenizer, metrics: Mapping[str, Metric | SetMetric | LinearProbe], levels: int | None
+        self,
+        tokenizer: Tokenizer,
+        metrics: Mapping[str, AnyMetric],
+        levels: int | None,
+        alignment: Alignment | None,
     ) -> None:
         self.tokenizer = tokenizer
         self.metrics = {name: metric for name, metric in metrics.items() if isinstance(metric, Metric)}
         self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
         self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
+        compared = {n: metric for n, metric in metrics.items() if isinstance(metric, Retrieval | ZeroShot)}
+        self.retrieval = RetrievalSets(compared, alignment)
         self.value_range = tokenizer.value_range
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
         self.tuples = TupleCounter()
@@ -127,7 +153,7 @@ class _Tally:
             self.tuples.update(stack)
         if self.sounds is not None:
             self.sounds.add(signal, decoded, lengths, stack, keys)
-        elif signal.ndim == 4:
+        elif signal.ndim == 4 and self.tokenizer.decoder.reconstructs:
             self.pictures.add(signal, decoded, lengths, stack, keys)
 
     def result(self) -> Evaluation:
@@ -137,8 +163,9 @@ class _Tally:
         totals, measured = sum_over_group(self.totals).tolist()
         found = zip(self.metrics, totals, measured, strict=True)
         probed, how = self.probes.results()
-        values = {name: total / count for name, total, count in found if count} | self.sets.values() | probed
-        protocols = self.sets.protocols(items) | how
+        compared, rules = self.retrieval.results()
+        values = {name: total / count for name, total, count in found if count} | self.sets.values() | probed | compared
+        protocols = self.sets.protocols(items) | how | rules
         for (name, metric), count in zip(self.metrics.items(), measured, strict=True):
             missing = f"{items - int(count)} of {items} items have no value and are left out" if count < items else ""
             text = "; ".join(filter(None, (metric.words(), missing)))

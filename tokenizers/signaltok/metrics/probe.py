@@ -61,8 +61,8 @@ class ProbeSets:
             return
         if labels is None:
             raise ValueError(
-                f"{', '.join(self.probes)} need labels, which these data do not have; take data=fashion_mnist, cifar10 "
-                "or imagenet, or leave them out of metrics"
+                f"{', '.join(self.probes)} need labels, which these data do not have; take data=emoji, fashion_mnist, "
+                "cifar10 or imagenet, or leave them out of metrics"
             )
         for tap, kept in self._features.items():
             kept.append(tapped(tap, quantizer, reconstruction, stack).double().cpu())
@@ -73,9 +73,9 @@ class ProbeSets:
         """Every probe's accuracy and protocol; the same on all processes."""
         if not self.probes:
             return {}, {}
-        labels, apart = _of_all(self._labels).long().unbind(1)
+        labels, apart = of_all(self._labels).long().unbind(1)
         held_out = apart == 1
-        features = {tap: _of_all(rows) for tap, rows in self._features.items()}
+        features = {tap: of_all(rows) for tap, rows in self._features.items()}
         values = {name: probe.measure(features[probe.tap], labels, held_out) for name, probe in self.probes.items()}
         count = int(held_out.sum())
         return values, {name: probe.protocol(len(labels) - count, count) for name, probe in self.probes.items()}
@@ -86,7 +86,7 @@ def is_held_out(key: str) -> bool:
     return zlib.crc32(key.partition("#")[0].encode()) % 2 == 1
 
 
-def _of_all(rows: list[Tensor]) -> Tensor:
+def of_all(rows: list[Tensor]) -> Tensor:
     """Rows of all processes; one that has none finds out how long they are."""
     rank, world = place()
     widths = torch.zeros(world, dtype=torch.int64)

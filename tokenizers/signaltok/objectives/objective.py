@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from signaltok.exactness import full_precision
-from signaltok.parts import Part, Quantizer, Term
+from signaltok.parts import Alignment, Part, Quantizer, Term
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
@@ -47,6 +47,21 @@ class Objective(Part, nn.Module):
                 term.check(quantizer)
             except ValueError as error:
                 raise ValueError(f"objective.terms.{name}: {error}") from None
+
+    def check_fields(self, fields: frozenset[str]) -> None:
+        """Raise ValueError, before the first step, where a term needs a field of the batch that the data lack."""
+        for name, term in self.terms.items():
+            missing = sorted(term.needs - fields)  # type: ignore[operator]
+            if missing:
+                raise ValueError(
+                    f"objective.terms.{name} needs {' and '.join(missing)} with each item, which these data do not have; "
+                    "take data that do (data=emoji has text), or leave the term and its weight out"
+                )
+
+    @property
+    def alignment(self) -> Alignment | None:
+        """The term that compares items with their text or pair, the first where there are several; None without."""
+        return next((term for term in self.terms.values() if isinstance(term, Alignment)), None)
 
     def forward(
         self, batch: Batch, reconstruction: Reconstruction

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 from signaltok.data.signal_data import SignalData
 from signaltok.metrics.joint_codes import NAMES as TOGETHER
 from signaltok.metrics.joint_codes import on_one_grid
+from signaltok.metrics.retrieval import value_names
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import GradientClip
 from signaltok.training.callbacks.clock import TrainingClock
@@ -48,9 +49,12 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
     """The Lightning module of a run."""
     _check_data(tokenizer, data.data)
     trainer, adversary, balance = config["trainer"], config.get("adversary"), config.get("balance")
+    objective = build(config["objective"])
+    if any(term.needs for term in objective.terms.values()):
+        objective.check_fields(data.data.optional_fields())
     return TokenizerModule(
         tokenizer=tokenizer,
-        objective=build(config["objective"]),
+        objective=objective,
         adversary=None if adversary is None else build(adversary),
         balance=None if balance is None else build(balance),
         optimization=build(config["optimization"]),
@@ -96,7 +100,8 @@ def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
 
 def known_metrics(config: dict[str, Any], tokenizer: Tokenizer) -> list[str]:
     """Every name by which a run of this config and tokenizer can be judged at its end."""
-    evaluated = [name for name, node in config["metrics"].items() if node is not None]
+    nodes = {name: node for name, node in config["metrics"].items() if node is not None}
+    evaluated = [given for name, node in nodes.items() for given in value_names(name, node)]
     if tokenizer.quantizer.codebook_sizes:
         evaluated += [*CODE_VALUES, *(RATES if tokenizer.sample_rate is None else RATES_OF_SOUNDS)]
         if on_one_grid(zip(tokenizer.strides, tokenizer.shares, strict=True)):

@@ -18,7 +18,7 @@ from signaltok.training.config.show import show_config
 from signaltok.training.data_module import RunData
 from signaltok.training.figures import conclude
 from signaltok.training.provenance import changes, collect
-from signaltok.training.start import is_run, read_tokenizer
+from signaltok.training.start import is_run, read_alignment, read_tokenizer
 
 SPLITS = ("test", "val")
 
@@ -45,6 +45,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         show_config(settings)
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     tokenizer = read_tokenizer(path, chosen["checkpoint"]).to(_device(settings["device"]))
+    alignment = read_alignment(path, chosen["checkpoint"])
     data = build(settings["data"])
     if not isinstance(data, SignalData):
         raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
@@ -75,6 +76,7 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
         writes=True,
         tokens=chosen["tokens"],
         levels=chosen["levels"],
+        alignment=None if alignment is None else alignment.to(tokenizer.device),
     )
     return figures
 

@@ -8,10 +8,8 @@ from rich.table import Table
 from safetensors.torch import save
 
 from signaltok.files import atomic_file
-from signaltok.metrics.distortion import Metric
-from signaltok.metrics.distribution import SetMetric
-from signaltok.metrics.evaluation import Evaluation, evaluate
-from signaltok.metrics.probe import LinearProbe
+from signaltok.metrics.evaluation import AnyMetric, Evaluation, evaluate
+from signaltok.parts import Alignment
 from signaltok.reports.figures import RUN, columns, level_rows, summary_table
 from signaltok.reports.page import write_report
 from signaltok.reports.samples import save_samples
@@ -25,7 +23,7 @@ def conclude(
     data: RunData,
     *,
     folder: Path,
-    metrics: dict[str, Metric | SetMetric | LinearProbe],
+    metrics: dict[str, AnyMetric],
     splits: tuple[str, ...],
     figures: dict[str, float],
     report: bool,
@@ -33,17 +31,22 @@ def conclude(
     writes: bool,
     tokens: int | None = None,
     levels: list[int] | None = None,
+    alignment: Alignment | None = None,
 ) -> None:
     """Add `<split>/<name>` to figures for every split, write what the folder of a run holds, print the table.
 
     tokens: of a sequence, reconstruct from the first so many alone. levels: also from the first so many levels alone,
     of the first split; the table of it is written beside the summary.
+    alignment: as for evaluate.
     With several processes each evaluates its share; writes: whether this is the one that writes and prints.
 
     The counts of the last split go into code_counts.safetensors; samples are of the first. started: time.perf_counter
     at the start of the run.
     """
-    found = {split: evaluate(tokenizer, data.eval_batches(split), metrics=metrics, tokens=tokens) for split in splits}
+    found = {
+        split: evaluate(tokenizer, data.eval_batches(split), metrics=metrics, tokens=tokens, alignment=alignment)
+        for split in splits
+    }
     curve = _by_levels(tokenizer, data, metrics=metrics, split=splits[0], levels=levels or [])
     for split, evaluation in found.items():
         figures.update({f"{split}/{name}": float(value) for name, value in evaluation.values.items()})
@@ -99,7 +102,7 @@ def _by_levels(
     tokenizer: Tokenizer,
     data: RunData,
     *,
-    metrics: dict[str, Metric | SetMetric | LinearProbe],
+    metrics: dict[str, AnyMetric],
     split: str,
     levels: list[int],
 ) -> dict[int, dict[str, float]]:

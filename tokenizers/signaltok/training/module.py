@@ -26,7 +26,7 @@ from signaltok.training.data_module import RunData
 from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
-from signaltok.training.start import take_discriminator, take_moments, training_state
+from signaltok.training.start import describe_alignment, take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
@@ -172,7 +172,12 @@ class TokenizerModule(pl.LightningModule):
         """Evaluate a whole split: the one function that gives the numbers everywhere."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, RunData), "the trainer was given the data of the run"
-        evaluation = evaluate(self.tokenizer, data.eval_batches(split), metrics=self.validation_metrics)
+        evaluation = evaluate(
+            self.tokenizer,
+            data.eval_batches(split),
+            metrics=self.validation_metrics,
+            alignment=self.objective.alignment,
+        )
         self.last_evaluation = (split, evaluation)
         self._log({f"{split}/{name}": value for name, value in evaluation.values.items()})
 
@@ -182,6 +187,7 @@ class TokenizerModule(pl.LightningModule):
         checkpoint["discriminator_description"] = (
             None if self.adversary is None else describe(self.adversary.discriminator)
         )
+        checkpoint["alignment_description"] = describe_alignment(self.objective)
         checkpoint["batches_seen"] = self.batches_seen
         checkpoint["last_values"] = self.last_values
         checkpoint["log_window"] = self.window.state_dict()

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from signaltok.data.signal_data import SignalData
 from signaltok.files import remove_partial
+from signaltok.parts import Alignment
 from signaltok.training import run_folder
 from signaltok.training.assemble import (
     build_module,
@@ -31,7 +32,7 @@ from signaltok.training.figures import conclude
 from signaltok.training.module import TokenizerModule
 from signaltok.training.provenance import changes, collect, command_line, now
 from signaltok.training.run_logger import run_loggers
-from signaltok.training.start import from_checkpoint, last_checkpoint, take_weights
+from signaltok.training.start import alignment_of, from_checkpoint, last_checkpoint, take_weights
 
 # Task names whose runs outputs/latest does not follow.
 UNLINKED = frozenset({"debug", "test"})
@@ -105,6 +106,7 @@ def run(
             report=settings["run"]["report"],
             started=started,
             writes=trainer.is_global_zero,
+            alignment=_chosen_alignment(settings, module, device),
         )
     elif trainer.is_global_zero:
         figures["run/seconds"] = time.perf_counter() - started
@@ -192,8 +194,18 @@ def _figures(module: TokenizerModule, clock: TrainingClock) -> dict[str, float]:
 
 def _chosen(settings: dict[str, Any], module: TokenizerModule, device: torch.device) -> Any:
     """The tokenizer to evaluate: from the chosen checkpoint; without checkpoints, as training left it."""
+    path = _chosen_checkpoint(settings)
+    return (module.tokenizer.eval() if path is None else from_checkpoint(path)).to(device)
+
+
+def _chosen_alignment(settings: dict[str, Any], module: TokenizerModule, device: torch.device) -> Alignment | None:
+    """The alignment that goes with the chosen tokenizer, None without."""
+    path = _chosen_checkpoint(settings)
+    alignment = module.objective.alignment if path is None else alignment_of(path)
+    return None if alignment is None else alignment.to(device)
+
+
+def _chosen_checkpoint(settings: dict[str, Any]) -> Path | None:
     name = settings["run"]["checkpoint"]
     node = (settings["callbacks"] or {}).get("best_checkpoint" if name == "best" else "model_checkpoint")
-    if node is None:
-        return module.tokenizer.eval().to(device)
-    return from_checkpoint(Path(node["path"])).to(device)
+    return None if node is None else Path(node["path"])

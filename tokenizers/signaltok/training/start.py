@@ -1,6 +1,7 @@
 """The weights a run starts from, and the folders it may be given: runs and exported tokenizers."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,7 +11,8 @@ from signaltok.artifact.describe import build, describe
 from signaltok.artifact.layout import CONFIG as EXPORTED_CONFIG
 from signaltok.artifact.read import fill, load
 from signaltok.artifact.training_state import Moments, TrainingState, read_training_state
-from signaltok.parts import Discriminator
+from signaltok.objectives.objective import Objective
+from signaltok.parts import Alignment, Discriminator
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.run_folder import CHECKPOINTS, CONFIG
 
@@ -68,6 +70,34 @@ def from_checkpoint(path: Path) -> Tokenizer:
         raise ValueError(f"{path} does not describe a tokenizer")
     fill(tokenizer, weights, path)
     return tokenizer.eval()
+
+
+def describe_alignment(objective: Objective) -> dict[str, Any] | None:
+    """Name and description of the term that an evaluation looks through for texts; None without one."""
+    for name, term in objective.terms.items():
+        if term is objective.alignment:
+            return {"name": name, "term": describe(term)}
+    return None
+
+
+def read_alignment(path: Path, checkpoint: str) -> Alignment | None:
+    """The alignment of a run with its averaged weights, in eval mode; None of a run without, and of exported folders."""
+    return alignment_of(checkpoint_path(path, checkpoint)) if is_run(path) else None
+
+
+def alignment_of(path: Path) -> Alignment | None:
+    """The alignment in a checkpoint, with its averaged weights, in eval mode; None where there is none."""
+    content = read_checkpoint(path)
+    description = content.get("alignment_description")
+    if description is None:
+        return None
+    alignment = build(description["term"])
+    if not isinstance(alignment, Alignment):
+        raise ValueError(f"{path} does not describe an alignment")
+    prefix = f"objective.terms.{description['name']}."
+    weights = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    fill(alignment, weights, path)
+    return alignment.eval()
 
 
 def take_weights(tokenizer: nn.Module, path: Path, checkpoint: str) -> None:
