@@ -128,6 +128,7 @@ def test_every_option_of_every_group_fits(group):
         needed = {
             "image_folder": ["data.root=x"], "audio_folder": ["data.root=x"],
             "audio": ["data=speech"], "audio_quality": ["data=speech"],
+            "pooled": ["decoder=none"], "pooled_vit": ["decoder=none"], "none": ["encoder=pooled"],
         }  # fmt: skip
         own = [f"encoder={option}", f"decoder={option}"]  # of these each goes with its twin alone
         twins = option.startswith(("query", "codec", "spectral"))

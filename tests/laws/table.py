@@ -9,11 +9,13 @@ from torch.nn import functional as F
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
+from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.vit import ViTEncoder
@@ -389,6 +391,12 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "vit": lambda: ViTEncoder(axes=2, channels=3, stride=STRIDE, width=16, depth=1, heads=2, latent_dim=DIM),
     "query": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=None),
     "query tail": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=TailDrop(least=2, lengths="powers_of_two")),
+    "pooled": lambda: PooledEncoder(
+        features=ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=8),
+        latent_dim=DIM,
+        tokens=TOKENS,
+        spherical=True,
+    ),
     "codec": codec_encoder(2, "same"),
     "codec norm": codec_encoder(1, "norm"),
     "codec lstm": codec_encoder(1, "causal", bottleneck=[lstm]),
@@ -410,6 +418,7 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         value_range=[-1.0, 1.0],
     ),
     "query": lambda: QueryDecoder(**QUERY, tokens=TOKENS),
+    "none": lambda: NoDecoder(axes=2, channels=3, stride=STRIDE, latent_dim=DIM, tokens=TOKENS),
     "codec": codec_decoder(2, "same"),
     "codec norm": codec_decoder(1, "norm"),
     "codec lstm": codec_decoder(1, "causal", bottleneck=[lstm]),
@@ -423,12 +432,12 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, and of codecs."""
+    those over one axis, and of codecs. Without those that give no signal, of which tests/decoders/test_none.py speaks."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
     twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
     return [
         (e, d)
         for e, encoder in encoders.items()
         for d, decoder in decoders.items()
-        if encoder.tokens == decoder.tokens and (e == d or not {e, d} & twins)
+        if encoder.tokens == decoder.tokens and (e == d or not {e, d} & twins) and decoder.reconstructs
     ]

@@ -34,7 +34,7 @@ class PooledEncoder(Encoder):
         self.axes, self.channels, self.stride = features.axes, features.channels, features.stride
         self.latent_dim, self.tokens, self.spherical = latent_dim, tokens, spherical
         self.features = features
-        self.logits = conv(1, features.latent_dim, tokens, 1)
+        self.logits = nn.Conv1d(features.latent_dim, tokens, 1, bias=False)  # a bias would drop out of the softmax
         self.project = conv(1, features.latent_dim, latent_dim, 1)
 
     def forward(
