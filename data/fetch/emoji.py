@@ -5,8 +5,8 @@
         mkdir -p UNPACKED/$package && tar -xzf $package-*.tgz -C UNPACKED/$package; done
     python data/fetch/emoji.py UNPACKED data/emoji
 
-sheet.png is the package's sheet of 256 colours, unmodified: cells of 66 pixels with a border of one. names.tsv has a row
-an emoji. Another vendor's drawings of the same emoji, for retrieval across styles, come with the same layout:
+sheet.png is the package's sheet of 256 colours, unmodified: cells of 66 pixels with a border of one. names.tsv has a
+row an emoji. Another vendor's drawings of the same emoji, for retrieval across styles, come with the same layout:
 
     npm pack emoji-datasource-google@16.0.0
     python data/fetch/emoji.py UNPACKED data/downloads/emoji_google --vendor google
@@ -23,7 +23,7 @@ from PIL import Image
 CELL = 66  # pixels, of which the outermost are a border
 SHEET = "package/img/{vendor}/sheets-256/64.png"
 COLUMNS = ("code", "name", "short_names", "tags", "category", "subcategory", "x", "y", "concept", "tones")
-PERSONS = frozenset("man woman men women boy girl person people adult child".split())
+PERSONS = frozenset(["man", "woman", "men", "women", "boy", "girl", "person", "people", "adult", "child"])
 ARTISTS = {
     "twitter": "Drawings: Twemoji, (c) Twitter, Inc. and other contributors; CC-BY-4.0.",
     "google": "Drawings: Noto Emoji, (c) Google LLC; Apache License 2.0.",

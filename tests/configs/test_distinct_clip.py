@@ -47,8 +47,8 @@ def test_each_experiment_is_its_method():
 
 def test_other_towers_and_losses_are_a_choice():
     sigmoid, text = (build(composed(f"objective={name}")["objective"]) for name in ("align_sigmoid", "align_bytes"))
-    assert isinstance(sigmoid.alignment.contrast, SigmoidContrast) and float(sigmoid.alignment.contrast.bias) == -10
-    assert float(sigmoid.alignment.contrast.scale()) == pytest.approx(10)
+    assert isinstance(sigmoid.alignment.contrast, SigmoidContrast) and sigmoid.alignment.contrast.bias.item() == -10
+    assert sigmoid.alignment.contrast.scale().item() == pytest.approx(10)
     assert isinstance(text.alignment.tower, ByteTower)
 
 

@@ -56,7 +56,9 @@ def test_pooling_begins_near_the_mean_and_needs_a_grid():
     torch.nn.init.zeros_(pooled.logits.weight)
     signal = torch.rand(2, 3, 16, 24)
     grid = pooled.features(signal, None)
-    torch.testing.assert_close(pooled(signal, None)[:, :, 0], pooled.project(grid.flatten(2).mean(2)[:, :, None])[:, :, 0])
+    torch.testing.assert_close(
+        pooled(signal, None)[:, :, 0], pooled.project(grid.flatten(2).mean(2)[:, :, None])[:, :, 0]
+    )
     with pytest.raises(ValueError, match=r"encoder\.features is a PooledEncoder, which gives tokens already"):
         PooledEncoder(features=encoder(), latent_dim=3, tokens=1, spherical=True)
     with pytest.raises(ValueError, match="tokens must be at least 1"):

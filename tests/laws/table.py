@@ -432,7 +432,7 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, and of codecs. Without those that give no signal, of which tests/decoders/test_none.py speaks."""
+    those over one axis, and of codecs. Those that give no signal (tests/decoders/test_none.py) are left out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
     twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
     return [

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from signaltok.encoders.conv import ConvEncoder
 from signaltok.layers.sphere import on_sphere
 from signaltok.objectives.align import Align
 from signaltok.objectives.contrast import MOST, SigmoidContrast, SoftmaxContrast
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.towers import ByteTower, NgramTower, PairTower
-from signaltok.encoders.conv import ConvEncoder
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.batch import Batch
 from signaltok.types.quantized import Quantized
@@ -73,8 +73,8 @@ def test_the_scale_stays_between_1_and_100():
     contrast = SoftmaxContrast(temperature=0.07)
     for outside, inside in ((9.0, MOST), (-1.0, 0.0), (2.0, 2.0)):
         contrast.log_scale.data.fill_(outside)
-        assert float(contrast.scale()) == pytest.approx(math.exp(inside))
-        assert float(contrast.log_scale) == pytest.approx(inside)
+        assert contrast.scale().item() == pytest.approx(math.exp(inside))
+        assert contrast.log_scale.item() == pytest.approx(inside)
     with pytest.raises(ValueError, match=r"starts at 1000; it is held in 1 \.\. 100"):
         SoftmaxContrast(temperature=0.001)
 

@@ -1,4 +1,4 @@
-"""Law 7 for the align term: rows are gathered with their gradients, and each process's loss is its part of the whole."""
+"""Law 7 for the align term: rows are gathered with their gradients, each process gives its part of the loss."""
 
 import os
 import subprocess

@@ -255,9 +255,7 @@ class Alignment(nn.Module, ABC):
     """
 
     @abstractmethod
-    def of_items(
-        self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None
-    ) -> Float[Tensor, "b e"]:
+    def of_items(self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Float[Tensor, "b e"]:
         """The embeddings of items from their latents, quantized or not."""
 
     @abstractmethod

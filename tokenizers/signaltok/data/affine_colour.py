@@ -13,9 +13,9 @@ from signaltok.parts import Part
 class AffineColour(Part):
     """uint8 [3, h, w] -> the same; what comes into view is white. Draws by torch's own generator.
 
-    degrees: largest rotation; shift: largest move, as a share of the side; scale: smallest and largest size, drawn evenly
-    in its logarithm; flip: probability that left and right change places; gain, mix, offset: the largest change of a
-    colour channel's factor, of what it takes from each of the others, and of what is added (white being 1).
+    degrees: largest rotation; shift: largest move, as a share of the side; scale: smallest and largest size, drawn
+    evenly in its logarithm; flip: probability that left and right change places; gain, mix, offset: the largest change
+    of a colour channel's factor, of what it takes from each of the others, and of what is added (white being 1).
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class AffineColour(Part):
             raise ValueError(f"scale is {scale}; give the smallest and the largest size, such as [0.8, 1.2]")
         if min(degrees, shift, flip, gain, mix, offset) < 0 or flip > 1:
             raise ValueError(
-                f"degrees {degrees}, shift {shift}, flip {flip}, gain {gain}, mix {mix} and offset {offset} must be 0 or "
-                "more, and flip at most 1"
+                f"degrees {degrees}, shift {shift}, flip {flip}, gain {gain}, mix {mix} and offset {offset} must be 0 "
+                "or more, and flip at most 1"
             )
         self.degrees, self.shift, self.flip = degrees, shift, flip
         self.scale = (math.log(scale[0]), math.log(scale[1]))

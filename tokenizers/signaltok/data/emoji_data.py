@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from signaltok.data.collate import Item
@@ -16,12 +16,13 @@ from signaltok.data.split import SPLITS, Split, check_split
 
 
 class EmojiData(SignalData):
-    """Pictures [3, 64, 64] with text and labels (the category).
+    """Pictures [3, size, size] with text and labels (the category).
 
-    root: a folder with sheet.png and names.tsv. In training, each a function of (seed, number) alone: a skin tone at
-    random where the drawing has several (tones), the augmentation, and a random share of the words of name and keywords,
-    from least_words to all of them; in evaluation the drawing as it is, and all words. pair_root: None, or another such
-    folder (another vendor's), whose drawing of the same emoji is then the item's pair. The rest as in SignalData.
+    root: a folder with sheet.png and names.tsv. size: 64, or less by a whole factor. In training, each a function of
+    (seed, number) alone: a skin tone at random where the drawing has several (tones), the augmentation, and a random
+    share of the words of name and keywords, from least_words to all of them; in evaluation the drawing as it is, and
+    all words. pair_root: None, or another such folder (another vendor's), whose drawing of the same emoji is then the
+    item's pair. The rest as in SignalData.
     """
 
     channels: int = 3
@@ -78,23 +79,24 @@ class EmojiData(SignalData):
             "eval_items": {name: len(self.source.keys(name)) for name in SPLITS[1:]},
         }
 
-    def signal(self, pixels: UInt8[Tensor, "3 64 64"]) -> Float[Tensor, "3 n n"]:
-        """In value range, reduced to size by means over squares."""
+    def reduced(self, pixels: UInt8[Tensor, "3 64 64"]) -> UInt8[Tensor, "3 n n"]:
+        """A drawing at the side `size`, means over squares, rounded."""
         factor = SIDE // self.size
-        signal = to_signal(pixels)
-        return signal if factor == 1 else torch.nn.functional.avg_pool2d(signal, factor)
+        if factor == 1:
+            return pixels
+        return torch.nn.functional.avg_pool2d(pixels.float(), factor).round_().to(torch.uint8)
 
-    def varied(self, pixels: UInt8[Tensor, "3 64 64"]) -> Float[Tensor, "3 n n"]:
-        """The same of an augmented drawing."""
+    def varied(self, pixels: UInt8[Tensor, "3 n n"]) -> UInt8[Tensor, "3 n n"]:
+        """An augmented drawing. Raises ValueError where the augmentation changes type or shape."""
         if self.augmentation is None:
-            return self.signal(pixels)
+            return pixels
         result = self.augmentation(pixels.clone())
         if result.shape != pixels.shape or result.dtype != torch.uint8:
             raise ValueError(
                 f"data.augmentation made {result.dtype} {tuple(result.shape)} of uint8 {tuple(pixels.shape)}; it must "
                 "keep type and shape"
             )
-        return self.signal(result)
+        return result
 
 
 class VariedEmoji(NumberedItems):
@@ -112,8 +114,10 @@ class VariedEmoji(NumberedItems):
             places = source.tones(key)
             place = places[int(torch.randint(len(places), ()))] if data.tones else places[0]
             text = chosen_words(source.words(key), data.least_words)
-            signal = data.varied(source.drawing(place))
-            pair = None if data.pairs is None else data.varied(data.pairs.pixels(key))
+            signal = to_signal(data.varied(data.reduced(source.drawing(place))))
+            pair = None
+            if data.pairs is not None:
+                pair = to_signal(data.varied(data.reduced(data.pairs.pixels(key))))
         return Item(key=key, signal=signal, label=source.label(key), text=text, pair=pair)
 
 
@@ -131,10 +135,10 @@ class PlainEmoji(CountedItems):
         data, key = self.data, self.emoji[number]
         return Item(
             key=key,
-            signal=data.signal(data.source.pixels(key)),
+            signal=to_signal(data.reduced(data.source.pixels(key))),
             label=data.source.label(key),
             text=" ".join(data.source.words(key)),
-            pair=None if data.pairs is None else data.signal(data.pairs.pixels(key)),
+            pair=None if data.pairs is None else to_signal(data.reduced(data.pairs.pixels(key))),
         )
 
 

@@ -1,12 +1,13 @@
 """Emoji: a sheet of drawings and a table of their names, as data/fetch/emoji.py writes them.
 
 An emoji is one item: its drawing, its name and keywords as words, its category as label. The split is by base concept,
-which gendered forms share: bucket 0 of ten of the concept's name is test, all others are train. Concepts are few, so val
-is taken out of train and not away from it: it says how far training has come and nothing about unseen concepts.
+which gendered forms share: bucket 0 of ten of the concept's name is test, all others are train. Concepts are few, so
+val is taken out of train and not away from it: it says how far training has come and nothing about unseen concepts.
 """
 
 import csv
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class EmojiSource(PictureSource):
                     f"there is no {name} in data.root={root}; data/emoji has one, and data/fetch/emoji.py makes others"
                 )
         self._emoji = {emoji.code: emoji for emoji in _read(self.root / NAMES)}
-        self._sheet = read_pixels(self.root / SHEET)
+        self._sheet = _decoded(self.root / SHEET, (self.root / SHEET).stat().st_mtime_ns)
         self.categories = tuple(sorted({emoji.category for emoji in self._emoji.values()}))
         self._check_places()
 
@@ -100,7 +101,7 @@ class EmojiSource(PictureSource):
         return {
             "name": "emoji",
             "root": str(self.root),
-            "split_rule": "by the MD5 of the base concept's name: a tenth test, the rest train; val is a ninth of train",
+            "split_rule": "by the MD5 of the concept's name: a tenth test, the rest train; val is a ninth of train",
             "pictures": {name: len(self.keys(name)) for name in SPLITS},
         }
 
@@ -113,6 +114,12 @@ class EmojiSource(PictureSource):
                         f"{self.root / NAMES} has {emoji.code} at ({x}, {y}), outside the {columns} x {rows} cells of "
                         f"{SHEET}; the two are not of one package: make them again with data/fetch/emoji.py"
                     )
+
+
+@lru_cache(maxsize=2)
+def _decoded(path: Path, changed: int) -> UInt8[Tensor, "3 h w"]:  # noqa: ARG001
+    """The sheet, which takes a second or two to decode and is the same for all that read it; changed: when it was."""
+    return read_pixels(path)
 
 
 def _read(path: Path) -> list[Emoji]:

@@ -15,9 +15,7 @@ class NoDecoder(Decoder):
     reconstructs = False
     receptive_field = None
 
-    def __init__(
-        self, *, axes: int, channels: int, stride: int, latent_dim: int, tokens: int | None
-    ) -> None:
+    def __init__(self, *, axes: int, channels: int, stride: int, latent_dim: int, tokens: int | None) -> None:
         super().__init__()
         self.axes, self.channels, self.stride = axes, channels, (stride,) * axes
         self.latent_dim, self.tokens = latent_dim, tokens

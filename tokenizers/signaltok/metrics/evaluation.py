@@ -22,7 +22,6 @@ from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import TokenStack
 
-
 AnyMetric = Metric | SetMetric | LinearProbe | Retrieval | ZeroShot
 
 
@@ -69,8 +68,8 @@ def evaluate(
     compared = sorted(name for name, metric in metrics.items() if isinstance(metric, Metric | SetMetric))
     if compared and not tokenizer.decoder.reconstructs:
         raise ValueError(
-            f"{compared} compare signals with their reconstructions, but this tokenizer only encodes; leave them out of "
-            "metrics (metrics=retrieval has none)"
+            f"{compared} compare signals with their reconstructions, but this tokenizer only encodes; leave them out "
+            "of metrics (metrics=retrieval has none)"
         )
     tally = _Tally(tokenizer, metrics, levels, alignment)
     training = tokenizer.training

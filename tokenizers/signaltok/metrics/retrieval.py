@@ -6,9 +6,9 @@ codes: how many codes of the two are equal, and nothing else. post and codes nee
 texts (encoder=pooled, and project: false in the term).
 
 Among k ranks a hit is at least one positive. Where scores tie, as they do with codes, what a ranking would put first is
-an accident; the figure is the expectation over all orders of the tied: with n_+ candidates strictly better than the best
-positive, n_= tied with it of which p are positive, and m = clamp(k - n_+, 0, n_=), a hit has the probability
-1 - C(n_= - p, m) / C(n_=, m).
+an accident; the figure is the expectation over all orders of the tied: with n_+ candidates strictly better than the
+best positive, n_= tied with it of which p are positive, and m = clamp(k - n_+, 0, n_=), a hit has the probability 1 -
+C(n_= - p, m) / C(n_=, m).
 """
 
 import math
@@ -148,7 +148,12 @@ class RetrievalSets:
         if not self.metrics:
             return {}, {}
         assert self.alignment is not None
-        names = ["pairs", "pre", "adc", *(("quantized", "codes", "pair_codes") if self.taps & {"post", "codes"} else ())]
+        names = [
+            "pairs",
+            "pre",
+            "adc",
+            *(("quantized", "codes", "pair_codes") if self.taps & {"post", "codes"} else ()),
+        ]
         rows = {name: of_all(self._rows.get(name, [])) for name in names}
         values: dict[str, float] = {}
         protocols: dict[str, str] = {}

@@ -1,11 +1,11 @@
 """Items beside their text, or their pair in another modality, in one space: CLIP and SigLIP on quantized features.
 
-As UniTok (Ma et al. 2025, section 3.1) and QLIP (Zhao et al. 2025, section 3.2) have it, the item's embedding is of what
-the quantizer gave (tap: post), so that it is the tokens that are aligned; pre gives the plain two towers of CLIP.
+As UniTok (Ma et al. 2025, section 3.1) and QLIP (Zhao et al. 2025, section 3.2) have it, the item's embedding is of
+what the quantizer gave (tap: post), so that it is the tokens that are aligned; pre gives the plain two towers of CLIP.
 
-The item's features are pooled over the positions and, where project is true, mapped by LayerNorm and a linear layer that
-belong to the term. Without projection, items are compared in the space of the latent itself: the text's embedding is
-then a latent too, the same quantizer turns it into codes, and what is exported needs no head.
+The item's features are pooled over the positions and, where project is true, mapped by LayerNorm and a linear layer
+that belong to the term. Without projection, items are compared in the space of the latent itself: the text's embedding
+is then a latent too, the same quantizer turns it into codes, and what is exported needs no head.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ EQUALS = ("positive", "masked", "negative")
 class Align(Term, Alignment):
     """A contrast between each item and its text (or pair) among those of the whole group's batch.
 
-    latent_dim: of the tokenizer. width: of the embeddings. tap: "post" or "pre" the quantizer. pool: over the positions,
-    "mean", "attention" (one learned query) or "first". project: whether LayerNorm and a linear layer lie between the
-    pooled features and the embedding; without, width is latent_dim. equal_texts: what texts that are the same are to the
-    items of one another: "positive", "masked" (left out), or "negative" as in the papers, which contradicts itself where
-    captions repeat; pairs in another modality are never taken to be equal.
+    latent_dim: of the tokenizer. width: of the embeddings. tap: "post" or "pre" the quantizer. pool: over the
+    positions, "mean", "attention" (one learned query) or "first". project: whether LayerNorm and a linear layer lie
+    between the pooled features and the embedding; without, width is latent_dim. equal_texts: what texts that are the
+    same are to the items of one another: "positive", "masked" (left out), or "negative" as in the papers, which
+    contradicts itself where captions repeat; pairs in another modality are never taken to be equal.
 
     Every process compares its own items with the rows of all, with gradients through both, and gives its part of the
     mean: together the loss of one process on the concatenated batch.
@@ -79,9 +79,7 @@ class Align(Term, Alignment):
                 "${encoder.latent_dim}"
             )
 
-    def of_items(
-        self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None
-    ) -> Float[Tensor, "b e"]:
+    def of_items(self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Float[Tensor, "b e"]:
         """See Alignment."""
         pooled = self._pooled(full_precision(latent).flatten(2), None if mask is None else mask.flatten(2))
         return F.normalize(pooled if self.head is None else self.head(pooled), dim=1)
@@ -100,7 +98,7 @@ class Align(Term, Alignment):
         return on_sphere(pairs[:, :, None])
 
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
-        """The mean over items, in both directions where the contrast has two. Raises ValueError without text or pairs."""
+        """The mean over items, both ways where the contrast has two. Raises ValueError without text or pairs."""
         for name in self.needs:
             if getattr(batch, name) is None:
                 raise ValueError(f"the batch has no {name}, which this term aligns items with")

@@ -1,7 +1,7 @@
 """Losses of similarities between items and what belongs to them, and their learned temperature.
 
-Rows are a process's own items, columns those of the whole group's batch; `equal` says which columns belong to a row: its
-own, and those whose text is the same. What counts as a positive or is left out is decided in objectives.align.
+Rows are a process's own items, columns those of the whole group's batch; `equal` says which columns belong to a row:
+its own, and those whose text is the same. What counts as a positive or is left out is decided in objectives.align.
 """
 
 import math
@@ -61,7 +61,8 @@ class SoftmaxContrast(Contrast):
 class SigmoidContrast(Contrast):
     """SigLIP (Zhai et al. 2023, algorithm 1): -sum over columns of log sigmoid(±(scale * similarity + bias)).
 
-    + for the columns that belong to the row. No softmax, so no direction and no large batch is needed. scale: at the start.
+    + for the columns that belong to the row. No softmax, so no direction and no large batch is needed. scale: at the
+    start.
     """
 
     symmetric = False
@@ -82,5 +83,7 @@ class SigmoidContrast(Contrast):
 
 def _start(scale: float) -> nn.Parameter:
     if not 1 <= scale <= 100:
-        raise ValueError(f"the factor of the similarities starts at {scale:g}; it is held in 1 .. 100 (temperature 1 .. 0.01)")
+        raise ValueError(
+            f"the factor of the similarities starts at {scale:g}; it is held in 1 .. 100 (temperature 1 .. 0.01)"
+        )
     return nn.Parameter(torch.tensor(math.log(scale)))

@@ -54,7 +54,7 @@ class Objective(Part, nn.Module):
             missing = sorted(term.needs - fields)  # type: ignore[operator]
             if missing:
                 raise ValueError(
-                    f"objective.terms.{name} needs {' and '.join(missing)} with each item, which these data do not have; "
+                    f"objective.terms.{name} needs {' and '.join(missing)} with each item, which these data have not; "
                     "take data that do (data=emoji has text), or leave the term and its weight out"
                 )
 

@@ -1,4 +1,4 @@
-"""Towers: what an alignment makes of a text or of a pair in another modality. They belong to the term, not to the tokenizer.
+"""Towers: what an alignment makes of a text, or of a pair in another modality. They belong to the term.
 
 - NgramTower: words and their character n-grams, hashed into a table whose rows are averaged, then a perceptron (the bag
   of n-grams of fastText, Bojanowski et al. 2017, section 3.2). Strong where texts are few words and data are few.

@@ -81,7 +81,7 @@ def describe_alignment(objective: Objective) -> dict[str, Any] | None:
 
 
 def read_alignment(path: Path, checkpoint: str) -> Alignment | None:
-    """The alignment of a run with its averaged weights, in eval mode; None of a run without, and of exported folders."""
+    """The alignment of a run, averaged weights, in eval mode; None of a run without one and of exported folders."""
     return alignment_of(checkpoint_path(path, checkpoint)) if is_run(path) else None
 
 
