@@ -80,7 +80,7 @@ def test_the_bag_of_codes_holds_the_share_of_each_code_level_beside_level():
 def test_what_is_not_there_is_named():
     probe = {"probe": LinearProbe(tap="z_q", penalty=1.0)}
     unlabelled = [dataclasses.replace(batch, labels=None) for batch in labelled()]
-    with pytest.raises(ValueError, match="probe need labels, which these data do not have; take data=fashion_mnist"):
+    with pytest.raises(ValueError, match="probe need labels, which these data do not have; take data=emoji"):
         evaluate(tokenizer(), unlabelled, metrics=probe)
     bag = {"probe": LinearProbe(tap="code_bag", penalty=1.0)}
     with pytest.raises(ValueError, match="IdentityQuantizer has no codes, so there is no tap code_bag"):

@@ -13,6 +13,7 @@ from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.feature_sets import FeatureSets
 from signaltok.metrics.joint_codes import TupleCounter
 from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
+from signaltok.metrics.neighbours import Neighbours
 from signaltok.metrics.probe import LinearProbe, ProbeSets
 from signaltok.metrics.retrieval import Retrieval, RetrievalSets, ZeroShot
 from signaltok.parts import Alignment
@@ -30,7 +31,7 @@ class Evaluation:
     """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
 
     pictures, sounds: some items, None where the signals are no pictures, no sounds. protocols: of those values that
-    mean nothing without one.
+    mean nothing without one. neighbours: what texts find, where a metric compares items with texts.
     """
 
     values: dict[str, float]
@@ -38,6 +39,7 @@ class Evaluation:
     pictures: Pictures | None
     sounds: Sounds | None = None
     protocols: dict[str, str] = field(default_factory=dict)
+    neighbours: Neighbours | None = None
 
 
 def evaluate(
@@ -123,7 +125,7 @@ class _Tally:
         self.sets = FeatureSets({name: metric for name, metric in metrics.items() if isinstance(metric, SetMetric)})
         self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
         compared = {n: metric for n, metric in metrics.items() if isinstance(metric, Retrieval | ZeroShot)}
-        self.retrieval = RetrievalSets(compared, alignment)
+        self.retrieval = RetrievalSets(compared, alignment, tokenizer.value_range)
         self.value_range = tokenizer.value_range
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
         self.tuples = TupleCounter()
@@ -185,6 +187,7 @@ class _Tally:
             pictures=self.pictures.pictures(),
             sounds=None if self.sounds is None else self.sounds.sounds(),
             protocols=protocols,
+            neighbours=self.retrieval.neighbours(),
         )
 
     def _frame_rates(self, counts: tuple[Tensor, ...], positions: int) -> tuple[float, ...] | None:

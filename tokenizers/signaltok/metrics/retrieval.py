@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from signaltok.metrics.neighbours import NeighbourKeeper, Neighbours
 from signaltok.metrics.probe import of_all
 from signaltok.parts import Alignment, Part, Quantizer
 from signaltok.types.batch import Batch
@@ -91,8 +92,14 @@ class ZeroShot(Part):
 class RetrievalSets:
     """Embeddings, codes and labels of a split, collected batch by batch, of all processes where there are several."""
 
-    def __init__(self, metrics: dict[str, Retrieval | ZeroShot], alignment: Alignment | None) -> None:
+    def __init__(
+        self,
+        metrics: dict[str, Retrieval | ZeroShot],
+        alignment: Alignment | None,
+        value_range: tuple[float, float],
+    ) -> None:
         self.metrics, self.alignment = metrics, alignment
+        self.kept = NeighbourKeeper(value_range)
         self.taps = {metric.tap for metric in metrics.values()}
         if metrics and alignment is None:
             raise ValueError(
@@ -114,6 +121,7 @@ class RetrievalSets:
         pairs = self.alignment.of_pairs(batch)
         z_q = result.quantized.z_q
         self._add("pairs", pairs)
+        self.kept.add(batch.signal, batch.text, None if stack is None else stack.levels[0])
         self._add("pre", self.alignment.of_items(result.latent, result.mask))
         self._add("adc", self.alignment.of_items(z_q, result.mask))
         if batch.labels is not None:
@@ -164,6 +172,12 @@ class RetrievalSets:
             values |= found
             protocols |= dict.fromkeys(found, metric.protocol(len(rows["pre"])))
         return values, protocols
+
+    def neighbours(self) -> Neighbours | None:
+        """Of this process's own items; None without pictures or texts."""
+        if not self._rows:
+            return None
+        return self.kept.neighbours(torch.cat(self._rows["adc"]), torch.cat(self._rows["pairs"]))
 
     def _zero_shot(self, metric: ZeroShot, rows: dict[str, Tensor]) -> float:
         labels = of_all(self._rows.get("labels", [])).long()

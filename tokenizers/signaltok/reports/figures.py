@@ -1,6 +1,7 @@
 """Figures of record: the one function that turns a summary into the numbers that every command shows."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,7 @@ _FIGURES = {
         "probe, code embedding", "%", "linear probe of the vectors of the codes", _decimals(1, 100), "more"
     ),
     "probe_code_bag": Figure("probe, code bag", "%", "linear probe of the shares of codes", _decimals(1, 100), "more"),
+    "zero_shot": Figure("zero-shot", "%", "the nearest of the classes' texts is the label", _decimals(1, 100), "more"),
     "si_sdr": Figure("SI-SDR", "dB", "mean over items, each between −100 and 100", _decimals(2), "more"),
     "log_mel_dac": Figure("log-mel distance", "", "DAC's seven windows; 0 is identical", _decimals(3), "less"),
     "stft_512to2048": Figure("STFT distance", "", "windows 2048 and 512; 0 is identical", _decimals(3), "less"),
@@ -76,6 +78,12 @@ _FIGURES = {
     "dead": Figure("dead codes", "codes", "never hit on the split", _decimals(0), "less"),
     "tokens": Figure("tokens seen", "tokens", "counted over the split", _decimals(0), ""),
 }  # fmt: skip
+_TAPS = {
+    "pre": "before quantization",
+    "adc": "quantized, beside the text as it is",
+    "post": "both quantized",
+    "codes": "by the number of equal codes",
+}
 _TIMES = {
     "train/seconds": Figure("training time", "s", "training steps alone", _decimals(1), "less"),
     "run/seconds": Figure("run time", "s", "the whole run, evaluation included", _decimals(1), "less"),
@@ -155,7 +163,11 @@ def columns(summary: dict[str, float]) -> list[str]:
 
 
 def _own(name: str) -> Figure:
-    """A figure that this file does not know: a metric of the user's own, or a loss."""
+    """A figure that this file does not list: a recall, a metric of the user's own, or a loss."""
+    found = re.fullmatch(r"recall_at_(\d+)_(\w+)_to_(\w+)_(\w+)", name)
+    if found and found[4] in _TAPS:
+        label = f"R@{found[1]}, {found[2]} to {found[3]}, {found[4]}"
+        return Figure(label, "%", f"found among the first {found[1]}; {_TAPS[found[4]]}", _decimals(1, 100), "more")
     return Figure(name.replace("_", " "), "", "", lambda value: f"{value:.4g}", "less" if name == "loss" else "")
 
 

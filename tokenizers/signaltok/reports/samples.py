@@ -9,20 +9,22 @@ from signaltok.files import atomic_folder
 from signaltok.metrics.evaluation import Evaluation
 from signaltok.metrics.kept import Pictures
 from signaltok.reports import plots
+from signaltok.reports.neighbours import nearest_sheet, shared_sheet
 from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet, token_maps
 from signaltok.reports.run_files import read_curves
 from signaltok.reports.sounds import spectrogram_sheet, write_sounds
 
 SAMPLES = "samples"
 TENSORS = "samples.safetensors"
+NEAREST, SHARED = "nearest.png", "shared_codes.png"
 
 
 def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
     """Write run_dir/samples, whole or not at all, and return it.
 
     samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
-    tokens.png and usage.png where there are codes, curves.png where run_dir has metrics.csv. Of sounds: what
-    reports.sounds writes, and spectrograms.png.
+    tokens.png and usage.png where there are codes, nearest.png and shared_codes.png where texts were compared,
+    curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes, and spectrograms.png.
     """
     folder = run_dir / SAMPLES
     panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))
@@ -43,6 +45,11 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
             write_sounds(temporary, evaluation.sounds)
             shown = spectrogram_sheet(evaluation.sounds, limit=len(evaluation.sounds.keys))
             (temporary / "spectrograms.png").write_bytes(png(shown))
+        if evaluation.neighbours is not None:
+            (temporary / NEAREST).write_bytes(png(nearest_sheet(evaluation.neighbours)))
+            shared = shared_sheet(evaluation.neighbours)
+            if shared is not None:
+                (temporary / SHARED).write_bytes(png(shared))
         if evaluation.counts:
             hits = [counts.numpy() for counts in evaluation.counts]
             (temporary / "usage.png").write_bytes(plots.png(plots.usage_figure(hits, plots.PAPER)))
