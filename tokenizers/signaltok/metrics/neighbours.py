@@ -13,7 +13,7 @@ TEXTS, NEAREST, GROUPS, MOST = 8, 6, 8, 2048  # MOST: pictures that are kept; th
 
 @dataclass(frozen=True)
 class Neighbours:
-    """texts: some of the split; nearest: the pictures nearest to each, in order; own: the text's own one's place, or -1.
+    """texts: some of the split; nearest: the pictures nearest to each, in order; own: where its own is, or -1.
 
     shared: the codes of the first level that most pictures have, each with some of these pictures.
     """
@@ -51,7 +51,7 @@ class NeighbourKeeper:
             return None
         pictures = torch.cat(self._pictures)
         chosen = torch.linspace(0, count - 1, min(TEXTS, count)).round().long()
-        order = (texts[chosen] @ items[:count].T).argsort(1, descending=True, stable=True)[:, :NEAREST]
+        order = (texts[chosen] @ items[:count].T).argsort(dim=1, descending=True, stable=True)[:, :NEAREST]
         at = order == chosen[:, None]
         return Neighbours(
             texts=tuple(self._texts[number] for number in chosen.tolist()),
