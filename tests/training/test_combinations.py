@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from laid_over import Settings, brought, laid_over, without_codes
 from omegaconf import DictConfig
-from tiny_runs import AUDIO, PARTS, QUANTIZERS, SEQUENCE, TINY, composed
+from tiny_runs import APART, AUDIO, PARTS, QUANTIZERS, SEQUENCE, TINY, composed
 
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain
@@ -22,8 +22,8 @@ CHOICES = [
         *(sorted(p.stem for p in (CONFIGS / g).glob("*.yaml")) for g in ("encoder", "quantizer", "decoder"))
     )
     if (encoder in SEQUENCE) == (decoder in SEQUENCE)
-    and not encoder.startswith(AUDIO)
-    and not decoder.startswith(AUDIO)
+    and not encoder.startswith((*AUDIO, *APART))
+    and not decoder.startswith((*AUDIO, *APART))
 ]
 
 

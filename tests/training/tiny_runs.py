@@ -41,6 +41,11 @@ QUANTIZERS = {
         "quantizer.level.codebook_dim=2",
         "quantizer.num_codebooks=3",
     ),
+    "product_late": (
+        "quantizer.num_groups=2",
+        "quantizer.member.latent_dim=2",
+        "quantizer.member.codebook_size=16",
+    ),
     "grouped_fsq": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
     "grouped_fsq_late": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
     "snac": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
@@ -92,6 +97,7 @@ PARTS = {
 
 
 AUDIO = ("codec", "spectral")  # how the names of encoders and decoders over one axis begin: no part of these runs
+APART = ("pooled", "none")  # encoders of one token without a decoder: tests/training/test_alignment_run.py
 SEQUENCE = {"query"}  # encoders of a fixed number of tokens; a decoder goes with an encoder of its own kind
 
 
