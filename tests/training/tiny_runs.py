@@ -46,6 +46,7 @@ QUANTIZERS = {
         "quantizer.member.latent_dim=2",
         "quantizer.member.codebook_size=16",
     ),
+    "semantic_id_late": ("quantizer.num_codebooks=2", "quantizer.level.codebook_size=16"),
     "grouped_fsq": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
     "grouped_fsq_late": ("quantizer.num_groups=2", "quantizer.member.latent_dim=2", "quantizer.member.levels=[3,3]"),
     "snac": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
