@@ -93,7 +93,7 @@ def main() -> None:
         bits = sum(size.bit_length() - 1 for size in quantizer.codebook_sizes)
         for tap in TAPS:
             _row(table, f"k-means, {name}", str(bits), tap, values)
-    Console(soft_wrap=True).print(table)
+    Console(width=120).print(table)
 
 
 def _row(table: Table, name: str, bits: str, tap: str, values: dict[str, float]) -> None:
