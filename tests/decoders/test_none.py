@@ -17,7 +17,9 @@ def features() -> ConvEncoder:
 
 
 def encoder(**changes) -> PooledEncoder:
-    return PooledEncoder(**({"features": features(), "latent_dim": 3, "tokens": 1, "spherical": True} | changes))
+    return PooledEncoder(
+        **({"axes": 2, "features": features(), "latent_dim": 3, "tokens": 1, "spherical": True} | changes)
+    )
 
 
 def tokenizer() -> Tokenizer:
@@ -60,6 +62,8 @@ def test_pooling_begins_near_the_mean_and_needs_a_grid():
         pooled(signal, None)[:, :, 0], pooled.project(grid.flatten(2).mean(2)[:, :, None])[:, :, 0]
     )
     with pytest.raises(ValueError, match=r"encoder\.features is a PooledEncoder, which gives tokens already"):
-        PooledEncoder(features=encoder(), latent_dim=3, tokens=1, spherical=True)
+        PooledEncoder(axes=2, features=encoder(), latent_dim=3, tokens=1, spherical=True)
+    with pytest.raises(ValueError, match=r"encoder\.axes is 1, but encoder\.features has 2 axes"):
+        encoder(axes=1)
     with pytest.raises(ValueError, match="tokens must be at least 1"):
         encoder(tokens=0)

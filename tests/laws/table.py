@@ -392,6 +392,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "query": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=None),
     "query tail": lambda: QueryEncoder(**QUERY, tokens=TOKENS, tail_drop=TailDrop(least=2, lengths="powers_of_two")),
     "pooled": lambda: PooledEncoder(
+        axes=2,
         features=ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=8),
         latent_dim=DIM,
         tokens=TOKENS,

@@ -72,7 +72,7 @@ def test_directions_are_named():
 
 def one_token(quantizer=None) -> Tokenizer:
     features = ConvEncoder(axes=2, channels=3, stride=4, widths=[8], depth=1, latent_dim=8)
-    encoder = PooledEncoder(features=features, latent_dim=6, tokens=1, spherical=True)
+    encoder = PooledEncoder(axes=2, features=features, latent_dim=6, tokens=1, spherical=True)
     member = FiniteScalarQuantizer(latent_dim=3, levels=[5, 5, 5], estimator=StraightThrough())
     return Tokenizer(
         encoder=encoder,

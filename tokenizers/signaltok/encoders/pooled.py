@@ -17,13 +17,13 @@ from signaltok.types.token_stack import grid_lengths, valid_mask
 class PooledEncoder(Encoder):
     """signal [b, channels, *s] -> latent [b, latent_dim, tokens], whatever the size.
 
-    features: an encoder with a grid. spherical: whether each token is put on the sphere of layers.sphere, where
+    features: an encoder with a grid over so many axes. spherical: whether each token is put on the sphere of layers.sphere, where
     objectives.align compares.
     """
 
     receptive_field = None  # pooling looks at the whole signal
 
-    def __init__(self, *, features: Encoder, latent_dim: int, tokens: int, spherical: bool) -> None:
+    def __init__(self, *, axes: int, features: Encoder, latent_dim: int, tokens: int, spherical: bool) -> None:
         super().__init__()
         check_tokens(tokens)
         if features.tokens is not None:
@@ -31,7 +31,11 @@ class PooledEncoder(Encoder):
                 f"encoder.features is a {type(features).__name__}, which gives tokens already; give one with a grid, "
                 "such as signaltok.encoders.conv.ConvEncoder"
             )
-        self.axes, self.channels, self.stride = features.axes, features.channels, features.stride
+        if features.axes != axes:
+            raise ValueError(
+                f"encoder.axes is {axes}, but encoder.features has {features.axes} axes; give both the same"
+            )
+        self.axes, self.channels, self.stride = axes, features.channels, features.stride
         self.latent_dim, self.tokens, self.spherical = latent_dim, tokens, spherical
         self.features = features
         self.logits = nn.Conv1d(features.latent_dim, tokens, 1, bias=False)  # a bias would drop out of the softmax
