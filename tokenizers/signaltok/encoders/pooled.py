@@ -17,8 +17,8 @@ from signaltok.types.token_stack import grid_lengths, valid_mask
 class PooledEncoder(Encoder):
     """signal [b, channels, *s] -> latent [b, latent_dim, tokens], whatever the size.
 
-    features: an encoder with a grid over so many axes. spherical: whether each token is put on the sphere of layers.sphere, where
-    objectives.align compares.
+    features: an encoder with a grid over so many axes. spherical: whether each token is put on the sphere of
+    layers.sphere, where objectives.align compares.
     """
 
     receptive_field = None  # pooling looks at the whole signal
