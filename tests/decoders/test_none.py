@@ -62,7 +62,7 @@ def test_pooling_begins_near_the_mean_and_needs_a_grid():
     )
     with pytest.raises(ValueError, match=r"encoder\.features is a PooledEncoder, which gives tokens already"):
         PooledEncoder(axes=2, features=encoder(), latent_dim=3, tokens=1, spherical=True)
-    with pytest.raises(ValueError, match=r"encoder\.axes is 1, but encoder\.features has 2;"):
+    with pytest.raises(ValueError, match=r"encoder\.axes is 1, but encoder\.features has 2 axes;"):
         encoder(axes=1)
     with pytest.raises(ValueError, match="tokens must be at least 1"):
         encoder(tokens=0)
