@@ -17,6 +17,7 @@ The laws (docs/design.md, section 1) that every part keeps:
 
 import inspect
 from abc import ABC, ABCMeta, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,11 +234,16 @@ class Quantizer(Part, nn.Module, ABC):
 class Term(Part, nn.Module, ABC):
     """One raw, unweighted loss. What it needs and does not find is an error before the first step.
 
-    needs: which of the optional fields of a Batch (text, pair, labels). Networks that only the term needs are its own
-    modules: trained and averaged with the rest, in checkpoints, and not in an exported tokenizer.
+    needs: which of the optional fields of a Batch (text, pair, labels). progress: which share of the run is done, 0 to
+    1; the objective is told before each training step. Networks that only the term needs are its own modules: trained
+    and averaged with the rest, in checkpoints, and not in an exported tokenizer.
     """
 
     needs: frozenset[str] = frozenset()
+    progress: float = 0.0
+
+    def meet(self, terms: "Mapping[str, Term]") -> None:
+        """Told once, when the objective is put together: all its terms by name, for one that learns from another."""
 
     @abstractmethod
     def check(self, quantizer: Quantizer) -> None:

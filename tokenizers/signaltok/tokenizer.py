@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from signaltok.artifact.write import write_tokenizer
 from signaltok.blocks import Span, assemble, pad_to, plan
 from signaltok.checks import check_parts, check_signal, check_stack, context_of
-from signaltok.exactness import exact_arithmetic
+from signaltok.exactness import exact_arithmetic, full_precision
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
 from signaltok.types.quantized import Quantized
@@ -206,7 +206,8 @@ class Tokenizer(Part, nn.Module):
         kept = self.encoder.kept(signal)
         cells = self._valid(lengths) if kept is None else kept[:, None]
         mask = self._mask(cells, self._grid(size))
-        latent = self.encoder(signal, lengths)
+        # Once, and not in the quantizer: what looks at the latent is then to look at the one that codes are made of.
+        latent = full_precision(self.encoder(signal, lengths))
         quantized = self.quantizer(latent, mask)
         if self.decoder.tokens is None:
             decoded, likelihood = self.decoder.learn(quantized.z_q, cells)

@@ -8,16 +8,17 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from signaltok.exactness import full_precision
-from signaltok.parts import Part
+from signaltok.objectives.reducer import Reducer
 from signaltok.processes import place, sum_over_group
+from signaltok.types.reconstruction import Reconstruction
 
 Signal = Float[Tensor, "b c *s"]
 
 
-class Balancer(Part, nn.Module):
+class Balancer(Reducer):
     """Turns the terms of a batch into what is minimized; its averages lie in buffers.
 
     n_i is the mean over the items of the whole group's batch of |g_i| of an item, averaged over the batches in which
@@ -40,7 +41,7 @@ class Balancer(Part, nn.Module):
         self.total_norm = total_norm
         self.decay = decay
         self.epsilon = epsilon
-        self.weights: dict[str, float] = {}
+        self.weights = {}
 
     def watch(self, weights: Mapping[str, float]) -> None:
         """Told once, before training: the weights of all terms there will be, by name. ValueError where all are 0."""
@@ -50,9 +51,18 @@ class Balancer(Part, nn.Module):
         self.register_buffer("sums", torch.zeros(len(weights)))
         self.register_buffer("counts", torch.zeros(len(weights)))
 
-    def logged(self) -> tuple[str, ...]:
-        """Names of the values that a batch logs."""
-        return tuple(f"balance_{name}" for name in self.weights)
+    def minimized(
+        self,
+        reconstruction: Reconstruction,
+        values: Mapping[str, Float[Tensor, ""]],
+        given: Mapping[str, tuple[Float[Tensor, ""], Signal]],
+        batches_a_step: int,
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """See Reducer."""
+        signal = reconstruction.signal
+        outside, pull, logged = self(signal, values, given)
+        # The balanced items of a step add up, over its batches too, whose losses are divided by their number.
+        return outside + batches_a_step * (signal * pull).sum(), logged
 
     def forward(
         self,

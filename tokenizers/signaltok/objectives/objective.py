@@ -1,7 +1,8 @@
 """Objective: total = sum over terms of weight * raw value."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
@@ -30,6 +31,9 @@ class Objective(Part, nn.Module):
                 raise ValueError(f"objective.weights.{name} must be a finite number of at least 0, got {weight}")
         self.terms = nn.ModuleDict(terms)
         self.weights = {name: float(weight) for name, weight in weights.items()}
+        for name, term in terms.items():
+            with _named(name):
+                term.meet(terms)
 
     def check(self, quantizer: Quantizer) -> None:
         """Raise ValueError, before the first step, where a term cannot be computed with this quantizer, or where the
@@ -43,10 +47,14 @@ class Objective(Part, nn.Module):
             )
         for name, term in self.terms.items():
             assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
-            try:
+            with _named(name):
                 term.check(quantizer)
-            except ValueError as error:
-                raise ValueError(f"objective.terms.{name}: {error}") from None
+
+    def advance(self, progress: float) -> None:
+        """Told before each training step which share of the run is done, 0 to 1; passed on to every term."""
+        for term in self.modules():
+            if isinstance(term, Term):
+                term.progress = progress
 
     def check_fields(self, fields: frozenset[str]) -> None:
         """Raise ValueError, before the first step, where a term needs a field of the batch that the data lack."""
@@ -77,6 +85,15 @@ class Objective(Part, nn.Module):
     def total(self, values: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
         """The weighted total of the terms' raw values."""
         return torch.stack([self.weights[name] * full_precision(value) for name, value in values.items()]).sum()
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What is wrong with a term is said with its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"objective.terms.{name}: {error}") from None
 
 
 def _difference(terms: Iterable[str], weights: Iterable[str]) -> str:

@@ -90,7 +90,7 @@ class AdversarialStep:
             _check_finite(module.batches_seen, {f"{name}'s loss": logged[name] for name in losses})
         if module.balance is not None:
             given = {name: (value.detach(), _slope(value, leaf)) for name, value in losses.items()}
-            minimized, balanced = module.balanced(signal, raw, given)
+            minimized, balanced = module.balanced(reconstruction, raw, given)
             logged |= balanced
             if losses:
                 logged["adaptive_weight"] = balanced["balance_" + GENERATOR]

@@ -8,6 +8,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from signaltok.artifact.trained import is_run
 from signaltok.data.signal_data import SignalData
 from signaltok.training import run_folder
 from signaltok.training.config.build import build, build_each
@@ -18,7 +19,7 @@ from signaltok.training.config.show import show_config
 from signaltok.training.data_module import RunData
 from signaltok.training.figures import conclude
 from signaltok.training.provenance import changes, collect
-from signaltok.training.start import is_run, read_alignment, read_tokenizer
+from signaltok.training.start import read_alignment, read_tokenizer
 
 SPLITS = ("test", "val")
 

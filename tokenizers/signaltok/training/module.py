@@ -18,8 +18,8 @@ from signaltok.artifact.describe import describe
 from signaltok.artifact.training_state import OWNERS, Moments
 from signaltok.data.collate import check_range
 from signaltok.metrics.evaluation import Evaluation, evaluate
-from signaltok.objectives.balancer import Balancer
 from signaltok.objectives.objective import Objective
+from signaltok.objectives.reducer import Reducer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
 from signaltok.training.data_module import RunData
@@ -46,7 +46,7 @@ class TokenizerModule(pl.LightningModule):
         tokenizer: Tokenizer,
         objective: Objective,
         adversary: Adversary | None,
-        balance: Balancer | None,
+        balance: Reducer | None,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
         max_steps: int,
@@ -121,7 +121,9 @@ class TokenizerModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the progress and the learning rate of this step."""
-        self.tokenizer.quantizer.advance(self.batches_seen / (self.max_steps * self.batches_a_step))
+        progress = self.batches_seen / (self.max_steps * self.batches_a_step)
+        self.tokenizer.quantizer.advance(progress)
+        self.objective.advance(progress)
         rate = self.optimization.rate(self.steps_done, self.max_steps)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
@@ -140,7 +142,7 @@ class TokenizerModule(pl.LightningModule):
             share = self.steps_done / self.max_steps
             logged, absent = self._adversarial_step(self, batch, reconstruction, raw, progress=share)
         elif self.balance is not None:
-            total, logged = self.balanced(reconstruction.signal, raw, {})
+            total, logged = self.balanced(reconstruction, raw, {})
         self.batches_seen += 1
         values = {**logged, **{name: value.detach() for name, value in raw.items()}}
         self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
@@ -149,13 +151,11 @@ class TokenizerModule(pl.LightningModule):
         return total if self._adversarial_step is None else None
 
     def balanced(
-        self, signal: Tensor, raw: dict[str, Tensor], given: dict[str, tuple[Tensor, Tensor]]
+        self, reconstruction: Reconstruction, raw: dict[str, Tensor], given: dict[str, tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """What is minimized under the balancer, and what is logged; arguments as the balancer's."""
-        assert self.balance is not None, "asked for only where there is a balancer"
-        outside, pull, logged = self.balance(signal, raw, given)
-        # The balanced items of a step add up, over its batches too, whose losses are divided by their number.
-        return outside + self.batches_a_step * (signal * pull).sum(), logged
+        """What is minimized under the balance, and what is logged; arguments as of Reducer.minimized."""
+        assert self.balance is not None, "asked for only where there is a balance"
+        return self.balance.minimized(reconstruction, raw, given, self.batches_a_step)
 
     def reconstruct(self, batch: Batch) -> Reconstruction:
         """The training forward: encoder and decoder under autocast, quantizer and what follows in float32."""

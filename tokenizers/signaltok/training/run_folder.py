@@ -7,10 +7,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from signaltok.artifact import trained
 from signaltok.files import read_json, write_text
 from signaltok.reports.run_files import LEVELS
 
-CONFIG = "config.yaml"
+CONFIG = trained.CONFIG
 OVERRIDES = "overrides.yaml"
 PROVENANCE = "provenance.json"
 CHANGES = "changes.patch"
@@ -18,7 +19,7 @@ METRICS = "metrics.csv"
 SUMMARY = "summary.json"
 PROTOCOLS = "protocols.json"  # how those figures of the summary came about that mean nothing without
 COUNTS = "code_counts.safetensors"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS = trained.CHECKPOINTS
 LATEST = "latest"
 
 

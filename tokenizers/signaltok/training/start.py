@@ -6,26 +6,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
+from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build, describe
-from signaltok.artifact.layout import CONFIG as EXPORTED_CONFIG
-from signaltok.artifact.read import fill, load
+from signaltok.artifact.read import fill
+from signaltok.artifact.trained import (
+    CHECKPOINTS,
+    CONFIG,
+    checkpoint_path,
+    is_exported,
+    is_run,
+    read_checkpointed,
+    read_trained,
+)
 from signaltok.artifact.training_state import Moments, TrainingState, read_training_state
 from signaltok.objectives.objective import Objective
 from signaltok.parts import Alignment, Discriminator
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.run_folder import CHECKPOINTS, CONFIG
-
-
-def checkpoint_path(run: Path, name: str) -> Path:
-    """<run>/checkpoints/<name>.ckpt. Raises ValueError naming what is there instead."""
-    if not run.is_dir():
-        raise ValueError(f"there is no folder {run}; give the folder of a run, such as outputs/latest")
-    path = run / CHECKPOINTS / f"{name}.ckpt"
-    if not path.is_file():
-        there = sorted(file.name for file in (run / CHECKPOINTS).glob("*.ckpt"))
-        raise ValueError(f"{run} has no {CHECKPOINTS}/{name}.ckpt; it has {', '.join(there) or 'no checkpoint'}")
-    return path
 
 
 def last_checkpoint(run: Path) -> Path | None:
@@ -38,38 +34,20 @@ def last_checkpoint(run: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def is_exported(path: Path) -> bool:
-    """Whether an exported tokenizer lies at path."""
-    return (path / EXPORTED_CONFIG).is_file()
-
-
-def is_run(path: Path) -> bool:
-    """Whether a training run lies at path."""
-    return (path / CONFIG).is_file() and (path / CHECKPOINTS).is_dir()
-
-
 def read_tokenizer(path: Path, checkpoint: str) -> Tokenizer:
     """The tokenizer of a run (averaged weights of that checkpoint) or of an exported folder, in eval mode."""
-    if is_exported(path):
-        tokenizer = load(path)
-    elif is_run(path):
-        tokenizer = from_checkpoint(checkpoint_path(path, checkpoint))
-    elif path.exists():
-        raise ValueError(f"{path} is neither a run (no {CONFIG} with {CHECKPOINTS}/) nor an exported tokenizer")
-    else:
-        raise ValueError(f"there is no {path}; give a run, such as outputs/latest, or an exported tokenizer")
-    assert isinstance(tokenizer, Tokenizer), f"{path} holds a {type(tokenizer).__name__}"
-    return tokenizer.eval()
+    return _tokenizer(read_trained(path, checkpoint), path)
 
 
 def from_checkpoint(path: Path) -> Tokenizer:
     """The tokenizer with the averaged weights of a checkpoint, in eval mode."""
-    description, weights = tokenizer_weights(read_checkpoint(path), path)
-    tokenizer = build(description)
-    if not isinstance(tokenizer, Tokenizer):
-        raise ValueError(f"{path} does not describe a tokenizer")
-    fill(tokenizer, weights, path)
-    return tokenizer.eval()
+    return _tokenizer(read_checkpointed(path), path)
+
+
+def _tokenizer(found: nn.Module, path: Path) -> Tokenizer:
+    if not isinstance(found, Tokenizer):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not a tokenizer")
+    return found
 
 
 def describe_alignment(objective: Objective) -> dict[str, Any] | None:

@@ -1,0 +1,55 @@
+"""A tower that a run trains beside its tokenizer, so that the tokenizer can learn from it (objectives.teacher).
+
+Where no trained teacher is at hand, it is trained in the first part of the run by a term of its own, such as the contrast
+with texts, and then stands still: the features that codes are distilled from may not go on moving while codes settle.
+"""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from signaltok.parts import Encoder, Quantizer, Term
+from signaltok.quantizers.identity import IdentityQuantizer
+from signaltok.types.batch import Batch
+from signaltok.types.quantized import Quantized
+from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.token_stack import grid_lengths, valid_mask
+
+
+class TaughtTower(Term):
+    """What `term` says of the tower's latent, in the first share `until` of the run; afterwards 0, and nothing changes.
+
+    encoder: the tower. term: sees the tower's latent as that of a tokenizer without a quantizer. settled: the weights of
+    the last step before `until`, and until then those of this step; it is what others learn from, has no gradient, and is
+    in checkpoints.
+    """
+
+    def __init__(self, *, encoder: Encoder, term: Term, until: float) -> None:
+        super().__init__()
+        if not 0 < until <= 1:
+            raise ValueError(f"until is {until}; it is a share of the run, above 0 and up to 1")
+        self.encoder, self.term, self.until = encoder, term, until
+        self.settled = copy.deepcopy(encoder).requires_grad_(False)
+
+    def check(self, quantizer: Quantizer) -> None:  # noqa: ARG002
+        """Raise ValueError where the term cannot be computed of the tower's latent."""
+        self.term.check(IdentityQuantizer(latent_dim=self.encoder.latent_dim))
+
+    def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:  # noqa: ARG002
+        """The term's value. A zero of the parameters afterwards: in every step each of them has a gradient."""
+        if self.progress >= self.until:
+            return torch.stack([parameter.sum() for parameter in self.parameters() if parameter.requires_grad]).sum() * 0
+        with torch.no_grad():
+            for mine, learned in zip(self.settled.parameters(), self.encoder.parameters(), strict=True):
+                mine.copy_(learned)
+            for mine, learned in zip(self.settled.buffers(), self.encoder.buffers(), strict=True):
+                mine.copy_(learned)
+        latent, mask = self.encoder(batch.signal, batch.lengths), None
+        if batch.lengths is not None and self.encoder.tokens is None:
+            mask = valid_mask(grid_lengths(batch.lengths, self.encoder.stride), tuple(latent.shape[2:]))
+        seen = Reconstruction(
+            signal=batch.signal, quantized=Quantized(z_q=latent, codes=()), latent=latent, mask=mask
+        )
+        return self.term(batch, seen)
