@@ -19,7 +19,7 @@ def balance(weights=WEIGHTS, **changes) -> GradientNorm:
 
 
 def case(scale: float = 1.0, gain: float = 0.5, tap: str = "post"):
-    """An autoencoder whose decoder multiplies by `gain`; (what it gave, its terms, the norms of their gradients at z)."""
+    """An autoencoder whose decoder multiplies by `gain`: what it gave, its terms, the norms of gradients at z."""
     z = torch.tensor([[[1.25, -0.5, 2.0]], [[0.75, 3.5, -1.25]]], dtype=torch.float64, requires_grad=True)
     x = torch.tensor([[[1.0, 0.0, -1.0]], [[0.5, -0.5, 0.25]]], dtype=torch.float64)
     z_q = z + (z.round() - z).detach()

@@ -1,9 +1,9 @@
-"""Codes that keep a teacher's features: vector-quantized knowledge distillation (Peng et al. 2022, BEiT v2, section 3.1).
+"""Codes that keep a teacher's features: vector-quantized knowledge distillation (Peng et al. 2022, BEiT v2, 3.1).
 
-The loss is the mean over the valid positions of 1 - cos(decoded, teacher's feature) (equation 2, where it is a sum to be
-maximized). What decodes the features is a small Transformer on the quantized latent. It belongs to this term, as nobody
-needs features back from codes: the tokenizer may have a decoder of signals beside it, or none (decoder=none), and then
-`decode` is an error that says so.
+The loss is the mean over the valid positions of 1 - cos(decoded, teacher's feature) (equation 2, where it is a sum to
+be maximized). What decodes the features is a small Transformer on the quantized latent. It belongs to this term, as
+nobody needs features back from codes: the tokenizer may have a decoder of signals beside it, or none (decoder=none),
+and then `decode` is an error that says so.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,7 @@ class Distill(Term):
                 "${encoder.latent_dim}"
             )
 
-    def decoded(
-        self, z_q: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None
-    ) -> Float[Tensor, "b w *l"]:
+    def decoded(self, z_q: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Float[Tensor, "b w *l"]:
         """The features that quantized latents stand for."""
         return pointwise(self.project, self.transformer(pointwise(self.embed, z_q), mask))
 
@@ -72,8 +70,8 @@ class Distill(Term):
                 found, target, mask = _mean(found, mask), _mean(target, target_mask), None
             elif found.shape != target.shape:
                 raise ValueError(
-                    f"the teacher gives a grid of {tuple(target.shape[2:])}, the encoder one of {tuple(found.shape[2:])}; "
-                    "give both the same stride, or set per to item"
+                    f"the teacher gives a grid of {tuple(target.shape[2:])}, the encoder one of "
+                    f"{tuple(found.shape[2:])}; give both the same stride, or set per to item"
                 )
             distance = 1 - F.cosine_similarity(found, target.to(found.dtype), dim=1)
         if mask is None:

@@ -1,13 +1,13 @@
 """Chosen terms weighed by gradients: as strong a pull on the latent as the reconstruction's.
 
 The automatic form of weighing a contrastive term against the reconstruction by hand (Zhao et al. 2025, QLIP, section
-3.3: the gradients of the two differ by up to two orders of magnitude), with the ratio that VQGAN takes for its adversary
-(Esser et al. 2021, equation 7): the factor of term k is weight_k * clamp(n_rec / n_k, least, most), n a moving average of
-the norm of a gradient.
+3.3: the gradients of the two differ by up to two orders of magnitude), with the ratio that VQGAN takes for its
+adversary (Esser et al. 2021, equation 7): the factor of term k is weight_k * clamp(n_rec / n_k, least, most), n a
+moving average of the norm of a gradient.
 
 Where the norms are measured: at the latent z, the encoder's output, not at the weights of its last layer. Every term
-trains the encoder through z and through nothing else, it is there in every encoder, and what several processes hold of it
-are different items, so that the norm over the whole batch is exact without a sum of gradients of weights.
+trains the encoder through z and through nothing else, it is there in every encoder, and what several processes hold of
+it are different items, so that the norm over the whole batch is exact without a sum of gradients of weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ class GradientNorm(Reducer):
     """Some terms by the ratio of gradients, all others by their weights.
 
     terms: names of the former; their weights multiply the ratio. decay: of the averages, which are
-    sum of decay^age * norm over sum of decay^age. least, most: bounds of the ratio. The reconstruction's gradient is that
-    of all other terms, weighted, through what the quantizer gives: the quantizer's own losses have none there, so they
-    do not count as reconstruction.
+    sum of decay^age * norm over sum of decay^age. least, most: bounds of the ratio. The reconstruction's gradient is
+    that of all other terms, weighted, through what the quantizer gives: the quantizer's own losses have none there, so
+    they do not count as reconstruction.
     """
 
     sums: Tensor
@@ -38,8 +38,8 @@ class GradientNorm(Reducer):
         super().__init__()
         if not 0 <= decay <= 1 or not 0 < least <= most:
             raise ValueError(
-                f"balance has decay {decay}, least {least} and most {most}; give a decay in 0..1 and bounds of the ratio "
-                "with 0 < least <= most"
+                f"balance has decay {decay}, least {least} and most {most}; give a decay in 0..1 and bounds of the "
+                "ratio with 0 < least <= most"
             )
         if not terms or len(set(terms)) != len(terms):
             raise ValueError(f"balance.terms is {list(terms)}; name the terms to weigh, each once, such as [align]")
@@ -56,7 +56,9 @@ class GradientNorm(Reducer):
                 f"balance.terms names {missing}, but the terms with a weight above 0 are {known}; name some of those"
             )
         if not any(weight for name, weight in weights.items() if name not in self.terms):
-            raise ValueError(f"balance.terms {list(self.terms)} are all the terms there are: nothing is left to weigh by")
+            raise ValueError(
+                f"balance.terms {list(self.terms)} are all the terms there are: nothing is left to weigh by"
+            )
         self.weights = dict(weights)
         self.register_buffer("sums", torch.zeros(1 + len(self.terms)))  # the reconstruction's first
         self.register_buffer("counts", torch.zeros(1 + len(self.terms)))
@@ -71,7 +73,9 @@ class GradientNorm(Reducer):
         """See Reducer. Raises ValueError where a term that is weighed, or all others, do not look at the latent."""
         unknown = sorted(given.keys() & set(self.terms))
         if unknown:
-            raise ValueError(f"balance.terms {unknown} are the adversary's, which count as reconstruction; leave them out")
+            raise ValueError(
+                f"balance.terms {unknown} are the adversary's, which count as reconstruction; leave them out"
+            )
         signal = reconstruction.signal
         weighed = {name: full_precision(values[name]) for name in self.terms}
         fixed = [self.weights[name] * full_precision(value) for name, value in values.items() if name not in weighed]
@@ -104,8 +108,8 @@ class GradientNorm(Reducer):
         if found is None:
             others = sorted(name for name in self.weights if name not in self.terms)
             raise ValueError(
-                f"balance weighs {list(self.terms)} by the reconstruction, but none of the other terms ({others}) looks at "
-                "what is decoded; take '~balance', or an objective that does"
+                f"balance weighs {list(self.terms)} by the reconstruction, but none of the other terms ({others}) "
+                "looks at what is decoded; take '~balance', or an objective that does"
             )
         (gradient,) = torch.autograd.grad(z_q, reconstruction.latent, found, retain_graph=True)
         return gradient
@@ -115,7 +119,9 @@ class GradientNorm(Reducer):
         if value.requires_grad:
             (gradient,) = torch.autograd.grad(value, latent, retain_graph=True, allow_unused=True)
         if gradient is None:
-            raise ValueError(f"balance.terms names {name}, which does not look at the latent, so it has no pull to weigh")
+            raise ValueError(
+                f"balance.terms names {name}, which does not look at the latent, so it has no pull to weigh"
+            )
         return gradient
 
     def _factors(self, gradients: Sequence[Float[Tensor, "b d *l"]]) -> list[Float[Tensor, ""]]:

@@ -1,4 +1,4 @@
-"""The contract of the group `balance`: how the terms of a batch become what is minimized, other than by fixed weights."""
+"""The contract of the group `balance`: how terms become what is minimized, other than by fixed weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ class Teacher(Part, nn.Module, ABC):
 
     width: int
 
-    def meet(self, terms: Mapping[str, Term]) -> None:  # noqa: B027
+    def meet(self, terms: Mapping[str, Term]) -> None:
         """See Term."""
 
     @abstractmethod
@@ -40,9 +40,9 @@ class Teacher(Part, nn.Module, ABC):
 class FrozenTeacher(Teacher):
     """What `embed` of a trained tokenizer gives, up to rounding: here a batch is computed at once.
 
-    path: a run or an exported folder. checkpoint: of a run, best or last. value_range: of the signals of this run, which
-    must be the teacher's. The network is held out of parameters, averages and checkpoints (features.Hidden): a resumed
-    run reads it again. Raises ValueError where there is no tokenizer at path.
+    path: a run or an exported folder. checkpoint: of a run, best or last. value_range: of the signals of this run,
+    which must be the teacher's. The network is held out of parameters, averages and checkpoints (features.Hidden): a
+    resumed run reads it again. Raises ValueError where there is no tokenizer at path.
     """
 
     def __init__(self, *, path: str | None, checkpoint: str, value_range: Sequence[float]) -> None:
@@ -91,7 +91,9 @@ class OwnTeacher(Teacher):
                 + "; name a signaltok.objectives.tower.TaughtTower"
             )
         if found.encoder.latent_dim != self.width:
-            raise ValueError(f"the teacher's features are said to be {self.width} wide, but are {found.encoder.latent_dim}")
+            raise ValueError(
+                f"the teacher's features are said to be {self.width} wide, but are {found.encoder.latent_dim}"
+            )
         self._towers = (found,)
 
     def features(self, batch: Batch) -> Features:

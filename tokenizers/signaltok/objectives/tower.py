@@ -1,7 +1,8 @@
 """A tower that a run trains beside its tokenizer, so that the tokenizer can learn from it (objectives.teacher).
 
-Where no trained teacher is at hand, it is trained in the first part of the run by a term of its own, such as the contrast
-with texts, and then stands still: the features that codes are distilled from may not go on moving while codes settle.
+Where no trained teacher is at hand, it is trained in the first part of the run by a term of its own, such as the
+contrast with texts, and then stands still: the features that codes are distilled from may not go on moving while codes
+settle.
 """
 
 import copy
@@ -21,9 +22,9 @@ from signaltok.types.token_stack import grid_lengths, valid_mask
 class TaughtTower(Term):
     """What `term` says of the tower's latent, in the first share `until` of the run; afterwards 0, and nothing changes.
 
-    encoder: the tower. term: sees the tower's latent as that of a tokenizer without a quantizer. settled: the weights of
-    the last step before `until`, and until then those of this step; it is what others learn from, has no gradient, and is
-    in checkpoints.
+    encoder: the tower. term: sees the tower's latent as that of a tokenizer without a quantizer. settled: the weights
+    of the last step before `until`, and until then those of this step; it is what others learn from, has no gradient,
+    and is in checkpoints.
     """
 
     def __init__(self, *, encoder: Encoder, term: Term, until: float) -> None:
@@ -40,7 +41,9 @@ class TaughtTower(Term):
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:  # noqa: ARG002
         """The term's value. A zero of the parameters afterwards: in every step each of them has a gradient."""
         if self.progress >= self.until:
-            return torch.stack([parameter.sum() for parameter in self.parameters() if parameter.requires_grad]).sum() * 0
+            return (
+                torch.stack([parameter.sum() for parameter in self.parameters() if parameter.requires_grad]).sum() * 0
+            )
         with torch.no_grad():
             for mine, learned in zip(self.settled.parameters(), self.encoder.parameters(), strict=True):
                 mine.copy_(learned)
@@ -49,7 +52,5 @@ class TaughtTower(Term):
         latent, mask = self.encoder(batch.signal, batch.lengths), None
         if batch.lengths is not None and self.encoder.tokens is None:
             mask = valid_mask(grid_lengths(batch.lengths, self.encoder.stride), tuple(latent.shape[2:]))
-        seen = Reconstruction(
-            signal=batch.signal, quantized=Quantized(z_q=latent, codes=()), latent=latent, mask=mask
-        )
+        seen = Reconstruction(signal=batch.signal, quantized=Quantized(z_q=latent, codes=()), latent=latent, mask=mask)
         return self.term(batch, seen)
