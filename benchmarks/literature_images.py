@@ -1,4 +1,4 @@
-"""The 24 claims about image tokenizers, each with the judge of its runs (literature_image_runs.py)."""
+"""The 26 claims about image tokenizers, each with the judge of its runs (literature_image_runs.py)."""
 
 import itertools
 
@@ -150,6 +150,38 @@ def claim_24(v: Values) -> tuple[str, str]:
     dropped = [v["query_tail_drop"][f"test/psnr_of_{tokens}_tokens"] for tokens in lengths]
     each, one = (", ".join(shown(column) for column in columns) for columns in (fixed, dropped))
     return f"8, 16, 32, 64 tokens: {each} dB; one model {one} dB", worst(rising(*fixed), rising(*dropped))
+
+
+def claim_30(v: Values) -> tuple[str, str]:
+    pairs = [(f"joint_{n}", f"alone_{n}") for n in (1, 8)]
+    probes = [[v[run]["test/probe_z_q"] for run in pair] for pair in pairs]
+    lost = [[b - a for a, b in zip(*(v[run]["test/psnr"] for run in pair), strict=True)] for pair in pairs]
+    found = worst(
+        *(above(joint, alone) for joint, alone in probes),
+        *(above(loss, [0.0] * len(loss)) for loss in lost),
+        above(*lost),
+    )
+    text = "; ".join(
+        f"{n} x {2048 // n}: probe {', '.join(shown(values, 1, 100) for values in probe)} %, {shown(loss)} dB less"
+        for n, probe, loss in zip((1, 8), probes, lost, strict=True)
+    )
+    return f"joint and alone, {text}", found
+
+
+def claim_31(v: Values) -> tuple[str, str]:
+    runs = [f"contrastive_depth_{depth}" for depth in (1, 2, 4, 8)]
+    kept = [
+        [sum(after) / sum(before) for before, after in zip(both(v[run], "pre"), both(v[run], "adc"), strict=True)]
+        for run in runs
+    ]
+    shares = ", ".join(f"{shown(share, 0, 100)} %" for share in kept)
+    return f"of R@10, by 1, 2, 4, 8 levels: {shares}", worst(rising(*kept), at_least(kept[-1], 0.9))
+
+
+def both(figures: dict[str, list[float]], tap: str) -> list[tuple[float, float]]:
+    """Recall at 10 at a tap in both directions, a pair a seed."""
+    directions = (figures[f"test/recall_at_10_{way}_{tap}"] for way in ("image_to_text", "text_to_image"))
+    return list(zip(*directions, strict=True))
 
 
 CLAIMS = [
@@ -309,5 +341,19 @@ CLAIMS = [
         "TiTok, One-D-Piece",
         ("query_8", "query_16", "query_32", "query_64", "query_tail_drop"),
         claim_24,
+    ),
+    Claim(
+        "30",
+        "a contrast beside the reconstruction: better probes, less PSNR, the less the more sub-codebooks",
+        "UniTok, QLIP",
+        ("joint_1", "alone_1", "joint_8", "alone_8"),
+        claim_30,
+    ),
+    Claim(
+        "31",
+        "codes of a contrastive encoder keep most of its retrieval, the more the deeper the stack",
+        "VQ-KD",
+        tuple(f"contrastive_depth_{depth}" for depth in (1, 2, 4, 8)),
+        claim_31,
     ),
 ]

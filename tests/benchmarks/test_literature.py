@@ -31,10 +31,61 @@ def test_every_run_composes_and_builds(name):
 
 def test_every_claim_names_runs_that_there_are():
     numbers = [int(claim.name) for claim in literature_images.CLAIMS]
-    assert numbers == sorted(set(numbers)) and set(numbers) <= set(range(1, 25))
+    assert numbers == sorted(set(numbers)) and set(numbers) <= {*range(1, 25), 30, 31}
     needed = {run for claim in literature_images.CLAIMS for run in claim.runs}
     assert needed == set(RUNS)
-    assert 3 * len(needed) <= 150
+    assert 3 * len(needed) <= 160
+
+
+def claim(name: str, values: dict[str, dict[str, list[float]]]) -> tuple[str, str]:
+    (found,) = [claim for claim in literature_images.CLAIMS if claim.name == name]
+    return found.judge(values)
+
+
+def test_claim_30_needs_better_probes_less_psnr_and_a_smaller_loss_with_eight_books():
+    def values(psnr_8: float, probe_8: float = 0.5) -> dict[str, dict[str, list[float]]]:
+        figures = {"alone_1": (0.3, 20.0), "joint_1": (0.4, 19.0), "alone_8": (0.3, 25.0), "joint_8": (probe_8, psnr_8)}
+        return {
+            run: {name: [value + 0.01 * seed for seed in range(3)] for name, value in zip(names, both, strict=True)}
+            for run, both in figures.items()
+            for names in [("test/probe_z_q", "test/psnr")]
+        }
+
+    text, verdict = claim("30", values(24.5))
+    assert verdict == HOLDS
+    assert text == (
+        "joint and alone, 1 x 2048: probe 41.0 ± 1.0 %, 31.0 ± 1.0 %, 1.00 ± 0.00 dB less; "
+        "8 x 256: probe 51.0 ± 1.0 %, 31.0 ± 1.0 %, 0.50 ± 0.00 dB less"
+    )
+    for worse in (values(23.5), values(25.5), values(24.5, probe_8=0.2)):
+        assert claim("30", worse)[1] == FAILS
+
+
+def test_claim_31_needs_a_share_of_the_recall_that_rises_with_depth_to_nine_tenths():
+    def values(last: float, second: float = 0.3) -> dict[str, dict[str, list[float]]]:
+        return {
+            f"contrastive_depth_{depth}": {
+                f"test/recall_at_10_{way}_{tap}": [0.5 * share] * 3
+                for way in ("image_to_text", "text_to_image")
+                for tap, share in (("pre", 1.0), ("adc", adc))
+            }
+            for depth, adc in ((1, 0.2), (2, second), (4, 0.6), (8, last))
+        }
+
+    assert claim("31", values(0.95)) == ("of R@10, by 1, 2, 4, 8 levels: 20 ± 0 %, 30 ± 0 %, 60 ± 0 %, 95 ± 0 %", HOLDS)
+    assert claim("31", values(0.8))[1] == FAILS and claim("31", values(0.95, second=0.1))[1] == FAILS
+
+
+def test_a_run_may_have_another_objective_or_batch_than_most():
+    for name, term in (("vq_adversarial", "perceptual"), ("joint_8", "align"), ("contrastive_depth_8", "align")):
+        prepare()
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            config = compose("train", [*literature_images.overrides(name, 100), "paths.output_dir=run"])
+        assert term in config.objective.terms
+    for name, batch in (("gradient_1024_batch_16", 16), ("gradient_1024", 4), ("joint_8", 48)):
+        with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+            config = compose("train", [*literature_images.overrides(name, 100), "paths.output_dir=run"])
+        assert config.data.batch_size == batch
 
 
 @pytest.mark.parametrize(
