@@ -1,4 +1,4 @@
-"""Law 7 for the align term: rows are gathered with their gradients, each process gives its part of the loss."""
+"""Law 7 for the terms align and distill and for the balance of gradients: each process gives its part of the loss."""
 
 import os
 import subprocess
@@ -29,5 +29,9 @@ def test_two_processes_train_what_one_trains(tmp_path):
     for name, value in alone.items():
         assert torch.equal(one[name], other[name]), name
         torch.testing.assert_close(one[name], value, rtol=0, atol=1e-9, msg=name)
+    # The tower learned in the first half and stood still in the second; the balance knows both terms.
+    tower = "distilled.objective.terms.tower"
+    assert not torch.equal(alone[f"{tower}.settled.stem.weight"], alone[f"{tower}.encoder.stem.weight"])
+    assert bool((alone["distilled.balance.sums"] > 0).all())
     for name in CASES:
         assert alone[f"{name}.losses"][-1] < alone[f"{name}.losses"][0]

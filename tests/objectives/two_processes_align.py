@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+from distilled import train_distilled
 from safetensors.torch import save_file
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -71,7 +72,7 @@ def train(rank: int, world: int) -> dict[str, Tensor]:
             distributed.all_reduce(summed)
         found |= {f"{name}.{key}": value.clone() for key, value in model.state_dict().items()}
         found[f"{name}.losses"] = summed / world
-    return found
+    return found | train_distilled(world, rank)
 
 
 def main(rank: int, folder: Path) -> None:

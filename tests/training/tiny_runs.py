@@ -41,6 +41,12 @@ QUANTIZERS = {
         "quantizer.level.codebook_dim=2",
         "quantizer.num_codebooks=3",
     ),
+    "grouped_unitok": (
+        "quantizer.num_groups=2",
+        "quantizer.member.codebook_size=16",
+        "quantizer.member.latent_dim=2",
+    ),
+    "vq_kd_late": ("quantizer.codebook_size=16", "quantizer.codebook_dim=2"),
     "product_late": (
         "quantizer.num_groups=2",
         "quantizer.member.latent_dim=2",

@@ -32,6 +32,7 @@ class TaughtTower(Term):
         if not 0 < until <= 1:
             raise ValueError(f"until is {until}; it is a share of the run, above 0 and up to 1")
         self.encoder, self.term, self.until = encoder, term, until
+        self.needs = term.needs
         self.settled = copy.deepcopy(encoder).requires_grad_(False)
 
     def check(self, quantizer: Quantizer) -> None:  # noqa: ARG002
