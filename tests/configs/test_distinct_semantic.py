@@ -1,9 +1,12 @@
 """What distinguishes the experiments whose codes learn what a picture is, and their twins at the papers' scale."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from paper import built, parameters
+import torch
+from paper import parameters
 
 from signaltok.decoders.none import NoDecoder
 from signaltok.objectives.align import Align
@@ -15,16 +18,26 @@ from signaltok.quantizers.codebook.estimator import LateStart
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
+from signaltok.tokenizer import Tokenizer
 from signaltok.training.assemble import build_tokenizer, known_metrics
 from signaltok.training.config.build import build
-from signaltok.training.experiment import composed_experiment
+from signaltok.training.experiment import built_on_meta, composed_experiment
 from signaltok.types.token_stack import grid_size
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
+@cache
+def composed(name: str) -> dict[str, Any]:
+    return composed_experiment(CONFIGS, name)
+
+
+def built(name: str) -> Tokenizer:
+    return built_on_meta(composed(f"paper/{name}"))
+
+
 def test_unitok_has_a_product_codebook_beside_texts_and_a_picture_that_is_drawn_again():
-    settings = composed_experiment(CONFIGS, "unitok_small")
+    settings = composed("unitok_small")
     tokenizer, objective = build_tokenizer(settings), build(settings["objective"])
     quantizer, term = tokenizer.quantizer, objective.alignment
     assert isinstance(quantizer, GroupedQuantizer) and quantizer.codebook_sizes == (256,) * 8
@@ -41,7 +54,7 @@ def test_unitok_has_a_product_codebook_beside_texts_and_a_picture_that_is_drawn_
 
 
 def test_vq_kd_has_one_codebook_and_a_teacher_of_its_own_and_draws_nothing():
-    settings = composed_experiment(CONFIGS, "vqkd_small")
+    settings = composed("vqkd_small")
     tokenizer, objective = build_tokenizer(settings), build(settings["objective"])
     objective.check(tokenizer.quantizer)
     assert isinstance(tokenizer.decoder, NoDecoder) and settings["balance"] is None
@@ -59,11 +72,11 @@ def test_vq_kd_has_one_codebook_and_a_teacher_of_its_own_and_draws_nothing():
     assert objective.alignment is None and objective.weights["commitment"] == 1.0
     assert settings["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(settings, tokenizer)
     with pytest.raises(ValueError, match="only encodes"):
-        tokenizer.decode(tokenizer.stack((), (64, 64), None))
+        tokenizer.decode(tokenizer.encode(torch.zeros(1, 3, 32, 32)))
 
 
 def test_a_frozen_teacher_is_asked_for():
-    settings = composed_experiment(CONFIGS, "paper/vqkd_small")
+    settings = composed("paper/vqkd_small")
     with pytest.raises(ValueError, match="a frozen teacher needs a path"):
         build(settings["objective"])
     assert settings["objective"]["terms"]["distill"]["teacher"]["_target_"].endswith(FrozenTeacher.__name__)
@@ -84,5 +97,5 @@ def test_the_sizes_of_vq_kd():
     assert tuple(tokenizer.quantizer.table.vectors.shape) == (8192, 32) and tokenizer.quantizer.spherical
     assert grid_size((224, 224), tokenizer.encoder.stride) == (14, 14)
     assert parameters(tokenizer.encoder.transformer.blocks) == 12 * (12 * 768**2 + 13 * 768) == 85_054_464
-    term = composed_experiment(CONFIGS, "paper/vqkd_small")["objective"]["terms"]["distill"]
+    term = composed("paper/vqkd_small")["objective"]["terms"]["distill"]
     assert (term["depth"], term["width"]) == (3, 768)

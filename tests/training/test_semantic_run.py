@@ -15,7 +15,7 @@ from signaltok.training.run import resumed_settings, run
 
 STEPS, SAVED, BROKEN = 6, 3, 4
 SMALL = (
-    "trainer=cpu", "data.size=32", "data.batch_size=4", "data.eval_batch_size=8", "run.limit_eval_batches=1",
+    "trainer=cpu", "data.size=32", "data.batch_size=4", "data.eval_batch_size=16", "run.limit_eval_batches=1",
     f"trainer.max_steps={STEPS}", f"trainer.val_check_interval={STEPS}", "trainer.log_every_n_steps=1",
     f"callbacks.model_checkpoint.every_n_train_steps={SAVED}", "callbacks.progress_bar=null", "run.evaluate=false",
     "run.report=false", "encoder.latent_dim=4", "task_name=test", f"paths.root_dir={ROOT}",
