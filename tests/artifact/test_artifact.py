@@ -105,7 +105,7 @@ def test_the_folder_holds_what_the_design_names(folder):
     names = sorted(p.name for p in folder.iterdir())
     assert names == ["README.md", "codebooks.safetensors", "config.json", "model.safetensors", "samples", "vocab.json"]
     vocabulary = json.loads((folder / "vocab.json").read_text())
-    assert vocabulary["blocks"][1] == {"name": "image/0", "offset": 64, "size": 25}
+    assert vocabulary["blocks"][3] == {"name": "image/0", "offset": 576, "size": 25}
     assert vocabulary["padded_size"] % 128 == 0
     assert "20.5" in (folder / "README.md").read_text()
     assert len(list((folder / "samples").iterdir())) == 2

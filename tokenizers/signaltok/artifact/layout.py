@@ -9,13 +9,16 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from signaltok.parts import Decoder, Encoder, Quantizer
+from signaltok.streams import vocabulary as streams_vocabulary
+from signaltok.streams.stream import stream_of
+from signaltok.streams.vocabulary import Vocabulary
 from signaltok.types.token_stack import WHOLE, Share
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 CODEBOOKS = "codebooks.safetensors"
-VOCABULARY = "vocab.json"
+VOCABULARY = streams_vocabulary.FILE
 CARD = "README.md"
 SAMPLES = "samples"
 MODALITIES = {1: "audio", 2: "image", 3: "video"}
@@ -78,17 +81,6 @@ def bits_a_position(codebook_sizes: list[int], strides: list[list[int]], shares:
     return total
 
 
-def vocabulary(codebook_sizes: tuple[int, ...], modality: str) -> dict[str, Any]:
-    """Id ranges for a language model: control ids, then one block a level, padded to a multiple of 128."""
-    control = ["pad", "bos", "eos", "mask", "sep", f"begin_{modality}", f"end_{modality}"]
-    blocks, offset = [{"name": "control", "offset": 0, "size": 64}], 64
-    for level, size in enumerate(codebook_sizes):
-        blocks.append({"name": f"{modality}/{level}", "offset": offset, "size": size})
-        offset += size
-    padded = -(-offset // 128) * 128
-    return {
-        "control": {name: number for number, name in enumerate(control)},
-        "blocks": blocks,
-        "size": offset,
-        "padded_size": padded,
-    }
+def vocabulary(config: dict[str, Any]) -> Vocabulary:
+    """The vocabulary map of one tokenizer alone, with bytes for text, from what config.json holds of it."""
+    return Vocabulary((stream_of(config),) if config["codebook_sizes"] else ())

@@ -41,8 +41,6 @@ def write_tokenizer(
     with atomic_folder(out) as folder:
         (folder / layout.MODEL).write_bytes(save(weights))
         (folder / layout.CODEBOOKS).write_bytes(save(codebook_tensors(tokenizer, counts)))
-        text = json.dumps(layout.vocabulary(sizes, modality), indent=2)
-        (folder / layout.VOCABULARY).write_text(text + "\n")
         config = {
             "format_version": layout.FORMAT_VERSION,
             "modality": modality,
@@ -61,6 +59,8 @@ def write_tokenizer(
             "tokenizer": description,
         }
         (folder / layout.CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        text = json.dumps(layout.vocabulary(config).to_json(), indent=2)
+        (folder / layout.VOCABULARY).write_text(text + "\n")
         (folder / layout.CARD).write_text(card_text(config, card))
         if samples:
             _write_samples(folder / layout.SAMPLES, samples)
