@@ -6,47 +6,10 @@ import json
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from stores import HEADER, KEYS, compute, contents, fill, make_item
 
-from signaltok.store.index import fill_store, read_store
-from signaltok.store.plan import Failure, Header, Item, plan_shards
-
-HEADER = Header(
-    fingerprint="a" * 64,
-    modality="image",
-    codebook_sizes=(65_536, 65_537),
-    strides=((4, 4), (8, 8)),
-    value_range=(-1.0, 1.0),
-)
-KEYS = ["b/2.png", "a/1.png", "ü 3.png", "c.png", "broken.png"]
-
-
-def make_item(key: str) -> Item:
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
-    generator = np.random.default_rng(seed)
-    height, width = (int(n) for n in generator.integers(1, 40, 2))
-    levels = tuple(
-        generator.integers(0, size, [-(-height // step[0]), -(-width // step[1])])
-        for size, step in zip(HEADER.codebook_sizes, HEADER.strides, strict=True)
-    )
-    levels[0].flat[0], levels[1].flat[0] = 65_535, 65_536
-    return Item(key=key, levels=levels, signal_size=(height, width))
-
-
-def compute(key: str) -> Item | Failure:
-    return Failure(key, "truncated") if key == "broken.png" else make_item(key)
-
-
-def fill(folder, *, header=HEADER, keys=KEYS, shard_items=2, compute=compute):
-    advanced = []
-    index = fill_store(
-        folder, header, keys, shard_items=shard_items, device="cpu", compute=compute, advance=advanced.append
-    )
-    assert sum(advanced) == len(keys)
-    return index
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+from signaltok.store.index import read_store
+from signaltok.store.plan import Failure, Header, plan_shards
 
 
 def test_every_item_comes_back_in_the_order_of_the_keys(tmp_path):
@@ -134,7 +97,7 @@ def test_a_damaged_shard_is_named_when_read_and_made_anew_when_resumed(tmp_path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"shard-00001\.safetensors is damaged"):
+    with pytest.raises(ValueError, match=r"shard-00001\.safetensors: it is damaged"):
         list(read_store(tmp_path))
     fill(tmp_path)
     assert contents(tmp_path) == before
@@ -143,7 +106,7 @@ def test_a_damaged_shard_is_named_when_read_and_made_anew_when_resumed(tmp_path)
 def test_a_missing_shard_is_named(tmp_path):
     fill(tmp_path)
     (tmp_path / "shard-00001.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"shard-00001\.safetensors missing"):
+    with pytest.raises(ValueError, match=r"shard-00001\.safetensors: it is missing"):
         read_store(tmp_path)
 
 

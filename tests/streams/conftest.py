@@ -1,4 +1,4 @@
-"""The strategies of drawn.py, importable by the tests beside it."""
+"""Makes drawn importable, as a package called tests may be installed."""
 
 import sys
 from pathlib import Path

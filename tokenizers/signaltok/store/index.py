@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from signaltok.files import write_text
+from signaltok.files import remove_partial, write_text
+from signaltok.store.lock import only_writer
 from signaltok.store.plan import FORMAT_VERSION, Failure, Header, Item, Planned, plan_shards
 from signaltok.store.shard import holds, read_shard, read_side, write_shard
+from signaltok.streams.errors import TokenDataError
 
 INDEX = "index.json"
 SHARD_FIELDS = ("file", "sha256", "bytes", "items")
@@ -29,9 +31,24 @@ def fill_store(
     compute gives the codes of a key or the reason why there are none; advance is told how many keys are done. device
     goes on record: another one may give another code for a value that lies between two.
     A shard whose side file is there and whose hash holds is skipped, so a run that was stopped goes on where it
-    stopped. Raises ValueError where the folder holds another tokenizer's codes, other items, or other files.
+    stopped, and the store is that of an unbroken run to the bit. Raises ValueError where the folder holds other items
+    or other files; TokenDataError, one too, where it holds another tokenizer's codes or another process writes to it.
     """
     plan = plan_shards(keys, shard_items)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give a folder for the tokens")
+    with only_writer(folder):
+        return _fill(folder, header, plan, device, compute, advance)
+
+
+def _fill(
+    folder: Path,
+    header: Header,
+    plan: list[Planned],
+    device: str,
+    compute: Callable[[str], Item | Failure],
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
     finished = _finished(folder, header, plan)
     for planned in plan:
         if planned.number in finished:
@@ -47,19 +64,23 @@ def fill_store(
                 failures.append(result)
             advance(1)
         write_shard(folder, planned, header, items, failures, device)
-    return write_index(folder)
+    index = derive_index(folder)
+    write_text(folder / INDEX, json.dumps(index, indent=2) + "\n")
+    return index
 
 
-def write_index(folder: Path) -> dict[str, Any]:
-    """Derive index.json from the side files and write it; its content."""
+def derive_index(folder: Path) -> dict[str, Any]:
+    """What index.json holds, from the side files."""
     sides = [read_side(path) for path in _side_files(folder)]
     if not sides:
         raise ValueError(f"{folder} holds no shards to index")
     headers = [Header.from_json(side) for side in sides]
     if any(header != headers[0] for header in headers):
         prints = sorted({header.fingerprint[:12] for header in headers})
-        raise ValueError(f"{folder} mixes shards of several tokenizers ({', '.join(prints)}); tokenize to a new folder")
-    index = {
+        raise TokenDataError(
+            str(folder), f"it mixes shards of several tokenizers ({', '.join(prints)}); tokenize to a new folder"
+        )
+    return {
         "format_version": FORMAT_VERSION,
         **headers[0].to_json(),
         "items": sum(side["items"] for side in sides),
@@ -67,8 +88,6 @@ def write_index(folder: Path) -> dict[str, Any]:
         "failures": [failure for side in sides for failure in side["failures"]],
         "shards": [{name: side[name] for name in SHARD_FIELDS} for side in sides],
     }
-    write_text(folder / INDEX, json.dumps(index, indent=2) + "\n")
-    return index
 
 
 @dataclass(frozen=True)
@@ -89,16 +108,17 @@ class Store:
             yield from read_shard(self.folder, {**self.header.to_json(), **shard})
 
     def check_fingerprint(self, fingerprint: str) -> None:
-        """Raise ValueError where the codes are another tokenizer's."""
+        """Raise TokenDataError where the codes are another tokenizer's."""
         if fingerprint != self.header.fingerprint:
-            raise ValueError(
-                f"{self.folder} holds the codes of tokenizer {self.header.fingerprint[:12]}…, not of "
-                f"{fingerprint[:12]}…; give the tokenizer that made them"
+            raise TokenDataError(
+                str(self.folder),
+                f"it holds the codes of tokenizer {self.header.fingerprint[:12]}…, not of "
+                f"{fingerprint[:12]}…; give the tokenizer that made them",
             )
 
 
 def read_store(folder: str | Path) -> Store:
-    """Open a store. Raises ValueError naming the folder or file where it is missing, unfinished or damaged.
+    """Open a store. ValueError where there is none, TokenDataError where it is unfinished or damaged, with the place.
 
     The hash of a shard is checked when it is read.
     """
@@ -106,13 +126,13 @@ def read_store(folder: str | Path) -> Store:
     path = folder / INDEX
     if not path.is_file():
         if any(_side_files(folder)):
-            raise ValueError(f"{folder} is unfinished (no {INDEX}); run tokenize again with the same --out")
+            raise TokenDataError(str(folder), f"it is unfinished (no {INDEX}); run tokenize again with the same --out")
         raise ValueError(f"{folder} is not a token store: it has no {INDEX}")
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         version = index["format_version"]
         if version != FORMAT_VERSION:
-            raise ValueError(f"{path} has store format {version}, this signaltok reads {FORMAT_VERSION}")
+            raise TokenDataError(str(path), f"store format {version}, this signaltok reads {FORMAT_VERSION}")
         header = Header.from_json(index)
         shards = tuple(
             {name: shard[name] for name in ("file", "sha256", "bytes", "items")} for shard in index["shards"]
@@ -120,10 +140,13 @@ def read_store(folder: str | Path) -> Store:
         tokens = tuple(index["tokens"])
         failures = tuple(Failure(key=entry["key"], reason=entry["reason"]) for entry in index["failures"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}); run tokenize again") from None
-    missing = [shard["file"] for shard in shards if not (folder / shard["file"]).is_file()]
-    if missing:
-        raise ValueError(f"{folder} is incomplete: {', '.join(missing[:3])} missing; run tokenize again")
+        raise TokenDataError(
+            str(path), f"it is damaged ({type(error).__name__}: {error}); run tokenize again"
+        ) from None
+    for shard in shards:
+        for file in (folder / shard["file"], (folder / shard["file"]).with_suffix(".json")):
+            if not file.is_file():
+                raise TokenDataError(str(file), "it is missing; run tokenize again with the same --out to make it")
     return Store(folder=folder, header=header, shards=shards, tokens=tokens, failures=failures)
 
 
@@ -140,21 +163,25 @@ def _side_files(folder: Path) -> list[Path]:
 
 def _finished(folder: Path, header: Header, plan: list[Planned]) -> set[int]:
     """Numbers of the shards that are there and whole."""
-    if not folder.exists():
-        return set()
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder for the tokens")
-    if not is_store(folder) and any(not path.name.startswith((".shard-", "shard-")) for path in folder.iterdir()):
+    if not is_store(folder) and any(not path.name.startswith((".", "shard-")) for path in folder.iterdir()):
         raise ValueError(f"{folder} holds other files and no tokens; give a new folder")
+    remove_partial(folder)
     by_name = {planned.name: planned for planned in plan}
     finished = set()
     for path in _side_files(folder):
         side = read_side(path)
         theirs = Header.from_json(side)
-        if theirs != header:
-            raise ValueError(
-                f"{folder} holds codes of another tokenizer ({theirs.fingerprint[:12]}…, yours is "
-                f"{header.fingerprint[:12]}…); give a new folder"
+        if replace(theirs, probe=None) != replace(header, probe=None):
+            raise TokenDataError(
+                str(folder),
+                f"it holds codes of another tokenizer ({theirs.fingerprint[:12]}…, yours is "
+                f"{header.fingerprint[:12]}…); give a new folder",
+            )
+        if theirs.probe != header.probe:
+            raise TokenDataError(
+                str(folder),
+                f"the tokenizer gives other codes for the built-in signals here than where {path.name} was made "
+                "(another machine, device or version of what reads the files); give a new folder",
             )
         planned = by_name.get(path.stem)
         if planned is None or planned.keys_hash != side["planned_keys"]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 FORMAT_VERSION = 1
+WIDEST_LEVEL = 2**32  # codes are stored in at most four bytes
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class Header:
     """Whose codes a store holds: the tokenizer's identity and what is needed to read the codes without it.
 
     shares: of each level (kept, of), for grids that no whole stride gives; None where all are whole.
+    probe: SHA-256 of the codes of a few built-in signals, read and encoded as the files were: what the fingerprint
+    cannot know, such as another resampler or another machine's rounding. None where nobody measured it.
+    Raises ValueError for a level of more codes than are stored.
     """
 
     fingerprint: str
@@ -30,6 +34,12 @@ class Header:
     shares: tuple[tuple[int, int], ...] | None = None
     sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
     sample_rate: int | None = None  # of sounds
+    probe: str | None = None
+
+    def __post_init__(self) -> None:
+        for level, size in enumerate(self.codebook_sizes):
+            if not 1 <= size <= WIDEST_LEVEL:
+                raise ValueError(f"level {level} has {size} codes; a store holds levels of 1 to {WIDEST_LEVEL}")
 
     @property
     def axes(self) -> int:
@@ -52,6 +62,7 @@ class Header:
             **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
             **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
             **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
+            **({} if self.probe is None else {"probe": self.probe}),
         }
 
     @classmethod
@@ -67,6 +78,7 @@ class Header:
             shares=tuple((kept, of) for kept, of in content["shares"]) if "shares" in content else None,
             sequence_length=content.get("sequence_length"),
             sample_rate=content.get("sample_rate"),
+            probe=content.get("probe"),
         )
 
 
@@ -101,8 +113,13 @@ class Planned:
 
     @property
     def keys_hash(self) -> str:
-        """SHA-256 over the keys: a finished shard is kept only where it was planned with the same ones."""
-        return hashlib.sha256("\0".join(self.keys).encode("utf-8", "surrogateescape")).hexdigest()
+        """A finished shard is kept only where it was planned with the same keys."""
+        return hash_of_keys(self.keys)
+
+
+def hash_of_keys(keys: Iterable[str]) -> str:
+    """SHA-256 over sorted keys."""
+    return hashlib.sha256("\0".join(keys).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def plan_shards(keys: Iterable[str], shard_items: int) -> list[Planned]:

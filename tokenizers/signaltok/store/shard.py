@@ -22,6 +22,7 @@ from safetensors.numpy import load, save
 
 from signaltok.files import atomic_file, write_text
 from signaltok.store.plan import FORMAT_VERSION, Failure, Header, Item, Planned
+from signaltok.streams.errors import TokenDataError
 
 WIDEST_UINT16 = 65_536
 
@@ -57,20 +58,24 @@ def write_shard(
 
 
 def read_side(path: Path) -> dict[str, Any]:
-    """The content of a side file. Raises ValueError naming it where it is damaged or of another version."""
+    """The content of a side file. TokenDataError where it is missing, damaged or of another version."""
+    if not path.is_file():
+        raise TokenDataError(str(path), "the side file is missing; run tokenize again with the same --out to make it")
     try:
         side = json.loads(path.read_text(encoding="utf-8"))
         if side["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"{path} has store format {side['format_version']}, this signaltok reads {FORMAT_VERSION}")
+            raise TokenDataError(
+                str(path), f"store format {side['format_version']}, this signaltok reads {FORMAT_VERSION}"
+            )
         Header.from_json(side)
         fields = ("file", "sha256", "bytes", "items", "tokens", "planned_keys", "failures", "device", "version")
         missing = [name for name in fields if name not in side]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({type(error).__name__}: {error}); delete it and run tokenize again"
+        raise TokenDataError(
+            str(path), f"it is damaged ({type(error).__name__}: {error}); delete it and run tokenize again"
         ) from None
     if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; delete it and run tokenize again")
+        raise TokenDataError(str(path), f"it lacks {', '.join(missing)}; delete it and run tokenize again")
     return side
 
 
@@ -84,19 +89,21 @@ def holds(folder: Path, side: dict[str, Any]) -> bool:
 
 
 def read_shard(folder: Path, side: dict[str, Any]) -> list[Item]:
-    """The items of a shard. Raises ValueError naming the file where it is missing or damaged."""
+    """The items of a shard. TokenDataError naming the file where it is missing, damaged or holds what it cannot."""
     path = folder / side["file"]
     if not path.is_file():
-        raise ValueError(f"{path} is missing; run tokenize again with the same --out to make it")
+        raise TokenDataError(str(path), "the shard is missing; run tokenize again with the same --out to make it")
     content = path.read_bytes()
+    if len(content) < side["bytes"]:
+        raise TokenDataError(str(path), f"it is cut: {len(content)} of {side['bytes']} bytes; run tokenize again")
     if hashlib.sha256(content).hexdigest() != side["sha256"]:
-        raise ValueError(
-            f"{path} is damaged: its SHA-256 is not the one in its side file; run tokenize again to make it anew"
+        raise TokenDataError(
+            str(path), "it is damaged: its SHA-256 is not the one in its side file; run tokenize again to make it anew"
         )
     try:
         return _items(load(content), Header.from_json(side))
-    except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{path} is not a shard of a token store: {error}") from None
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise TokenDataError(str(path), f"it is not a shard of a token store: {error}") from None
 
 
 def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
@@ -129,9 +136,12 @@ def _items(tensors: dict[str, np.ndarray], header: Header) -> list[Item]:
     items = []
     for number, key in enumerate(keys):
         levels = []
-        for level in range(len(header.codebook_sizes)):
+        for level, size in enumerate(header.codebook_sizes):
             first, last = tensors[f"offsets.{level}"][number : number + 2]
-            levels.append(tensors[f"codes.{level}"][first:last].reshape(tensors[f"shape.{level}"][number]))
+            codes = tensors[f"codes.{level}"][first:last].reshape(tensors[f"shape.{level}"][number])
+            if codes.size and int(codes.max()) >= size:
+                raise ValueError(f"{key}: level {level} has the code {codes.max()}, its codebook has 0 to {size - 1}")
+            levels.append(codes)
         size = tuple(int(n) for n in tensors["signal_size"][number])
         items.append(Item(key=key, levels=tuple(levels), signal_size=size))
     return items
