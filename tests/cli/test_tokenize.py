@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from PIL import Image
 import signaltok
 from signaltok.cli.main import main
 from signaltok.store.index import read_store
+from signaltok.streams.grammar import Grammar
+from signaltok.streams.vocabulary import read_vocabulary
 
 
 def tokens_of(folder):
@@ -172,7 +175,7 @@ def test_a_damaged_shard_is_named(exported, tokens, tmp_path, capsys):
     path = tokens / "shard-00001.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     assert main(["detokenize", str(exported), str(tokens), "--out", str(tmp_path / "back")]) == 1
-    assert "shard-00001.safetensors is damaged" in capsys.readouterr().err
+    assert "shard-00001.safetensors: it is damaged" in capsys.readouterr().err
     assert not (tmp_path / "back").exists()
 
 
@@ -224,3 +227,48 @@ def test_the_commands_import_neither_lightning_nor_hydra(run_folder, pictures, t
         [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_verifying_encodes_a_sample_again(exported, pictures, tokens, capsys):
+    assert main(["inspect", str(tokens), "--verify", "--sample", "3"]) == 0
+    assert "3 files encoded again, all codes equal" in capsys.readouterr().out
+    pixels = np.asarray(Image.open(pictures / "a.png")).copy()
+    Image.fromarray(255 - pixels).save(pictures / "a.png")
+    assert main(["inspect", str(tokens), "--verify"]) == 1
+    assert re.search(r"tokens: a\.png encodes to something else now: level 0, \d+ of \d+", capsys.readouterr().err)
+
+
+def test_verifying_without_the_files_says_what_to_give(exported, pictures, tokens, tmp_path, capsys):
+    moved = pictures.rename(tmp_path / "moved")
+    assert main(["inspect", str(tokens), "--verify"]) == 1
+    assert "the folder of" in (error := capsys.readouterr().err) and "give --folder, or --sample 0" in error
+    assert main(["inspect", str(tokens), "--verify", "--folder", str(moved)]) == 0
+    assert main(["inspect", str(tokens), "--verify", "--sample", "0"]) == 0
+    assert main(["inspect", str(exported), "--verify"]) == 1
+    assert "is no token store" in capsys.readouterr().err
+
+
+def test_another_machine_s_codes_are_not_compared(exported, pictures, tokens, capsys, monkeypatch):
+    monkeypatch.setattr("signaltok.cli.verify.probe_hash", lambda *_: "other")
+    assert main(["inspect", str(tokens), "--verify"]) == 1
+    assert "the built-in signals have other codes here" in capsys.readouterr().err
+
+
+def test_streams_of_stored_pictures_and_their_texts(exported, pictures, tokens, tmp_path, capsys):
+    texts = tmp_path / "texts"
+    for key in ("a", "sub/b"):
+        (texts / key).parent.mkdir(parents=True, exist_ok=True)
+        (texts / f"{key}.txt").write_text(f"this is {key}\n")
+    arguments = ["stream", str(tokens), "--out", str(tmp_path / "ids"), "--format", "nanogpt", "--row-ends"]
+    assert main([*arguments, "--texts", str(texts)]) == 1
+    assert "with the text of sub/c.bmp" in capsys.readouterr().err
+    (texts / "sub" / "c.txt").write_text("both")
+    assert main([*arguments, "--texts", str(texts)]) == 0
+    assert "train: 4 documents" in capsys.readouterr().out
+    grammar = Grammar(read_vocabulary(tmp_path / "ids"))
+    documents = grammar.parse(np.fromfile(tmp_path / "ids" / "train.bin", "<u2"))
+    assert [text.decoded() for text, _ in documents] == ["this is a", "this is sub/b", "both", "both"]
+    for item, (_, signal) in zip(read_store(tokens), documents, strict=True):
+        np.testing.assert_array_equal(item.levels[0], signal.levels[0])
+    assert main(arguments) == 1
+    assert "exists; give a new folder" in capsys.readouterr().err

@@ -14,11 +14,14 @@ from torch import Tensor, bincount, from_numpy, int64, zeros
 from signaltok.artifact import layout
 from signaltok.artifact.card import rate_of
 from signaltok.artifact.read import read_config, read_tensors
+from signaltok.cli import verify
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
 from signaltok.files import read_json
 from signaltok.metrics.codes import summarize_counts
 from signaltok.store.index import is_store, read_store
+from signaltok.store.plan import Item
+from signaltok.store.verify import verify_store
 
 COUNTED = 2**24  # beyond so many codes a level, usage is not counted code by code
 
@@ -28,11 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", type=Path, metavar="PATH", help="a run, an exported tokenizer, a token store, or experiment/NAME"
     )
+    verify.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print one table. Every file that is looked at is checked on the way."""
     path = options.path
+    if options.verify and not (path.is_dir() and is_store(path)):
+        raise ValueError(f"{path} is no token store; --verify is for one")
     if path.parts[:1] == ("experiment",):
         from signaltok.cli.inspect_experiment import rows_of  # here, as it needs Hydra and Lightning
 
@@ -42,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     elif (path / layout.CONFIG).is_file():
         rows = _tokenizer_rows(path)
     elif is_store(path):
-        rows = _store_rows(path)
+        rows = _store_rows(path, options)
     elif is_run(path):
         rows = _run_rows(path)
     else:
@@ -107,17 +113,28 @@ def _tokenizer_rows(path: Path) -> list[tuple[str, str]]:
     return rows + count_rows([books[name] for name in names if name in books])
 
 
-def _store_rows(path: Path) -> list[tuple[str, str]]:
+def _store_rows(path: Path, options: argparse.Namespace) -> list[tuple[str, str]]:
     store = read_store(path)
     sizes = store.header.codebook_sizes
     counts = [zeros(size if size <= COUNTED else 0, dtype=int64) for size in sizes]
     pixels = 0
-    for item in store:
+
+    def count(item: Item) -> None:
+        nonlocal pixels
         pixels += math.prod(item.signal_size)
         for hits, codes in zip(counts, item.levels, strict=True):
             if len(hits):
                 hits += bincount(from_numpy(codes.ravel().astype("int64")), minlength=len(hits))
-    rows = [("kind", "token store"), *_shape_rows(store.header.to_json())]
+
+    if options.verify:
+        sample = verify.Sample(len(store), options.sample)
+        verify_store(path, seen=lambda item: (count(item), sample.see(item)))
+        verified = [("verified", f"hashes, ranges, counts, keys, index; {verify.encode_again(store, sample, options)}")]
+    else:
+        verified = []
+        for item in store:
+            count(item)
+    rows = [("kind", "token store"), *verified, *_shape_rows(store.header.to_json())]
     rows += [("items", str(len(store))), ("tokens", ", ".join(map(str, store.tokens)))]
     rows += [("shards", f"{len(store.shards)}, every hash holds"), ("signal positions", str(pixels))]
     rows += count_rows([hits for hits in counts if len(hits)])

@@ -12,6 +12,7 @@ COMMANDS = {
     "export": "make a tokenizer folder of a training run",
     "import": "make a tokenizer folder from published weights: encodec, dac, snac, mimi",
     "tokenize": "turn a folder of pictures or sounds into a token store",
+    "stream": "turn token stores into a data set for a language-model trainer",
     "detokenize": "turn a token store back into pictures or sounds",
     "inspect": "show what a run, a tokenizer or a token store holds",
     "compare": "one table, and one page, of many runs: settings, mean and spread over seeds",

@@ -4,14 +4,23 @@ A run that was stopped goes on where it stopped when the same command is given a
 """
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from signaltok.artifact.read import read_config
 from signaltok.cli.console import complain, progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
+from signaltok.files import write_text
 from signaltok.store.index import fill_store
 from signaltok.store.plan import Failure, Header, Item
+from signaltok.tokenizer import Tokenizer
+
+ORIGIN = "origin.json"  # beside the index: where tokenizer and files were, for `signaltok inspect --verify`
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     files = signal_files(folder)
     keys = files.keys(options.folder)
     tokenizer = open_tokenizer(folder, options.device)
+    header = replace(header, probe=probe_hash(tokenizer, files, read_config(folder)))
     named: set[str] = set()
 
     def compute(key: str) -> Item | Failure:
@@ -40,9 +50,7 @@ def run(options: argparse.Namespace) -> int:
             complain(f"could not read {key}: {reason}")
             named.add(key)
             return Failure(key=key, reason=reason)
-        stack = tokenizer.encode(signal[None])
-        levels = tuple(level[0].cpu().numpy() for level in stack.levels)
-        return Item(key=key, levels=levels, signal_size=stack.signal_size)
+        return encode_item(tokenizer, key, signal)
 
     with progress_bar("tokenize", len(keys)) as progress:
         index = fill_store(
@@ -54,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
             compute=compute,
             advance=lambda count: progress.advance(progress.task_ids[0], count),
         )
+    origin = {"tokenizer": str(folder.resolve()), "folder": str(options.folder.resolve())}
+    write_text(options.out / ORIGIN, json.dumps(origin, indent=2) + "\n")
     for failure in index["failures"]:
         if failure["key"] not in named:
             complain(f"could not read {failure['key']} in an earlier run: {failure['reason']}")
@@ -63,6 +73,13 @@ def run(options: argparse.Namespace) -> int:
     unread = f", {failed} could not be read" if failed else ""
     say(f"{index['items']} {files.words}, {sum(index['tokens'])} tokens in {options.out}{unread}")
     return 0
+
+
+def encode_item(tokenizer: Tokenizer, key: str, signal: Tensor) -> Item:
+    """The codes of a signal [c, *s]."""
+    stack = tokenizer.encode(signal[None])
+    levels = tuple(level[0].cpu().numpy() for level in stack.levels)
+    return Item(key=key, levels=levels, signal_size=stack.signal_size)
 
 
 def read_header(folder: Path) -> Header:

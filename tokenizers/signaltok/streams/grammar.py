@@ -33,15 +33,21 @@ class Grammar:
     def render(self, document: Document) -> np.ndarray:
         """int64 [n]. ValueError for codes, sizes or times that the vocabulary has no ids for."""
         control = self.vocabulary.control
-        parts = [np.array([control["bos"]], np.int64)]
+        parts = [ids for _, ids in self.segments(document)]
+        return np.concatenate([[control["bos"]], *parts, [control["eos"]]])
+
+    def segments(self, document: Document) -> list[tuple[int, np.ndarray]]:
+        """(kind, ids) of each segment; kind as in Vocabulary.kinds, and 0 for a mix."""
+        kinds = {stream.name: 2 + number for number, stream in enumerate(self.vocabulary.streams)}
+        found = []
         for segment in document:
             if isinstance(segment, Text):
-                parts.append(text_ids(self.vocabulary, segment))
+                found.append((1, text_ids(self.vocabulary, segment)))
             elif isinstance(segment, Signal):
-                parts.append(signal_ids(self.forms, segment))
+                found.append((kinds.get(segment.stream, 0), signal_ids(self.forms, segment)))
             else:
-                parts.append(mix_ids(self.forms, segment))
-        return np.concatenate([*parts, np.array([control["eos"]], np.int64)])
+                found.append((0, mix_ids(self.forms, segment)))
+        return found
 
     def render_all(self, documents: Iterable[Document]) -> np.ndarray:
         """The ids of several documents, one after the other."""

@@ -1,0 +1,81 @@
+"""Turn token stores into a data set of ids for a language-model trainer, with the vocabulary that explains them."""
+
+import argparse
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from signaltok.cli.console import progress_bar, say
+from signaltok.store.datasets.export import FORMATS, export_dataset
+from signaltok.store.datasets.writer import LOSSES
+from signaltok.store.index import Store, read_store
+from signaltok.streams.patterns import KINDS, Pattern
+from signaltok.streams.stream import Stream, stream_of
+from signaltok.streams.vocabulary import Vocabulary
+
+PATTERNS = [kind for kind in KINDS if kind != "partial"]  # whose groups no default could know
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `signaltok stream` takes."""
+    parser.add_argument("stores", type=Path, nargs="+", metavar="STORE", help="token stores, in the vocabulary's order")
+    parser.add_argument("--out", type=Path, required=True, metavar="DATASET", help="a new folder")
+    parser.add_argument("--format", required=True, choices=FORMATS, help="the layout")
+    parser.add_argument("--pattern", default="flatten", choices=PATTERNS, help="order of the levels (default flatten); "
+                        "the delay of level q is q")  # fmt: skip
+    parser.add_argument("--row-ends", action="store_true", help="a marker after each line of a picture")
+    parser.add_argument("--texts", type=Path, metavar="FOLDER", help="with a/b.txt for the item a/b.png, put before "
+                        "its codes")  # fmt: skip
+    parser.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="of the items (default 0)")
+    parser.add_argument("--loss", default="all", choices=LOSSES, help="ids to train on, where the layout says it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the data set."""
+    stores = [read_store(folder) for folder in options.stores]
+    streams = _streams(stores, options)
+    vocabulary = Vocabulary(tuple(streams))
+    with progress_bar("stream", sum(map(len, stores))) as progress:
+        told = export_dataset(
+            [(stream.name, store) for stream, store in zip(streams, stores, strict=True)],
+            vocabulary,
+            options.out,
+            layout=options.format,
+            validation=options.validation,
+            loss=options.loss,
+            text_of=None if options.texts is None else lambda key: _text(options.texts, key),
+            advance=lambda count: progress.advance(progress.task_ids[0], count),
+        )
+    for split, count in told["documents"].items():
+        say(f"{split}: {count} documents, {told['ids'][split]} ids in {options.out}")
+    say(f"vocabulary: {vocabulary.size} ids, padded to {vocabulary.padded_size}; {vocabulary.identity}")
+    failed = sum(entry["failures"] for entry in told["stores"])
+    if failed:
+        say(f"{failed} items are in no document: they could not be read when they were tokenized")
+    return 0
+
+
+def _streams(stores: list[Store], options: argparse.Namespace) -> list[Stream]:
+    """One a store, called by its modality; a second of one modality is image_2."""
+    found: list[Stream] = []
+    seen: Counter[str] = Counter()
+    for store in stores:
+        header = store.header.to_json()
+        seen[header["modality"]] += 1
+        number = seen[header["modality"]]
+        name = header["modality"] + (f"_{number}" if number > 1 else "")
+        levels = len(header["codebook_sizes"])
+        pattern = Pattern(options.pattern, tuple(range(levels)) if options.pattern == "delay" else ())
+        stream = stream_of(header, name=name, pattern=pattern)
+        found.append(replace(stream, row_ends=options.row_ends and stream.axes > 1))
+    return found
+
+
+def _text(folder: Path, key: str) -> str:
+    path = folder / PurePosixPath(key).with_suffix(".txt")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8: {error}") from None
+    except FileNotFoundError:
+        raise ValueError(f"there is no {path} with the text of {key}") from None

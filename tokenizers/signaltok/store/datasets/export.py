@@ -1,0 +1,125 @@
+"""From stores to a data set: every item a document, rendered, and written in a layout."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signaltok.files import atomic_folder
+from signaltok.store.datasets.datatrove import Datatrove
+from signaltok.store.datasets.litdata import LitData
+from signaltok.store.datasets.megatron import Megatron
+from signaltok.store.datasets.nanogpt import NanoGPT
+from signaltok.store.datasets.parquet import Parquet
+from signaltok.store.datasets.webdataset import WebDataset
+from signaltok.store.datasets.writer import DatasetWriter, Rendered
+from signaltok.store.index import Store
+from signaltok.streams.documents import Document, Signal, Text
+from signaltok.streams.grammar import Grammar
+from signaltok.streams.patterns import ONE_ROW
+from signaltok.streams.vocabulary import FILE, Vocabulary
+
+FORMATS: dict[str, type[DatasetWriter]] = {
+    "megatron": Megatron,
+    "datatrove": Datatrove,
+    "litdata": LitData,
+    "parquet": Parquet,
+    "nanogpt": NanoGPT,
+    "webdataset": WebDataset,
+}
+NOTES = "stream.json"
+
+
+def documents_of(
+    store: Store, vocabulary: Vocabulary, name: str, *, text_of: Callable[[str], str] | None
+) -> Iterator[tuple[str, Document]]:
+    """(key, document) of every item: its codes in the stream called name, before them its text where there is one.
+
+    TokenDataError where the store holds another tokenizer's codes than the stream's.
+    """
+    vocabulary.check_fingerprint(name, store.header.fingerprint, str(store.folder))
+    for item in store:
+        signal = Signal(name, item.levels, item.signal_size)
+        yield item.key, [signal] if text_of is None else [Text.of(text_of(item.key)), signal]
+
+
+def in_validation(key: str, share: float) -> bool:
+    """Whether an item is in the validation split: by its key alone, so that adding items moves no other."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def export_dataset(
+    stores: Sequence[tuple[str, Store]],
+    vocabulary: Vocabulary,
+    out: Path,
+    *,
+    layout: str,
+    validation: float,
+    loss: str,
+    text_of: Callable[[str], str] | None,
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """Write the data set into the new folder out, with vocab.json and stream.json; what the latter holds.
+
+    stores: with the name of their stream. validation: the share of items in the split val, 0 for none. The folder is
+    there when all of it is there. ValueError where out exists, TokenDataError where a store is damaged.
+    """
+    if out.exists():
+        raise ValueError(f"{out} exists; give a new folder for the data set")
+    if not 0 <= validation < 1:
+        raise ValueError(f"the share of validation is 0 to 1, got {validation}")
+    grammar = Grammar(vocabulary)
+    splits = ("train", "val") if validation else ("train",)
+    documents, ids = dict.fromkeys(splits, 0), dict.fromkeys(splits, 0)
+    with atomic_folder(out) as folder, ExitStack() as opened:
+        writers: dict[str, DatasetWriter] = {}
+        for split in splits:
+            writers[split] = FORMATS[layout](folder, split, vocabulary, loss)
+            opened.callback(writers[split].opened.close)
+        for name, store in stores:
+            for key, document in documents_of(store, vocabulary, name, text_of=text_of):
+                split = "val" if in_validation(key, validation) else "train"
+                rendered = render(grammar, key, document)
+                writers[split].add(rendered)
+                documents[split] += 1
+                ids[split] += sum(len(own) for _, own in rendered.segments)
+                advance(1)
+        for writer in writers.values():
+            writer.close()
+        told = {
+            "format": layout,
+            "vocabulary": vocabulary.identity,
+            "documents": documents,
+            "ids": ids,
+            "stores": [_told(name, store) for name, store in stores],
+            "notes": _notes(FORMATS[layout], vocabulary),
+        }
+        (folder / FILE).write_text(json.dumps(vocabulary.to_json(), indent=2) + "\n")
+        (folder / NOTES).write_text(json.dumps(told, indent=2) + "\n")
+    return told
+
+
+def render(grammar: Grammar, key: str, document: Document) -> Rendered:
+    """A document of one segment or more, its begin and end in the first and the last."""
+    control = grammar.vocabulary.control
+    segments = grammar.segments(document)
+    segments[0] = (segments[0][0], np.concatenate([[control["bos"]], segments[0][1]]))
+    segments[-1] = (segments[-1][0], np.concatenate([segments[-1][1], [control["eos"]]]))
+    return Rendered(key, tuple(segments))
+
+
+def _told(name: str, store: Store) -> dict[str, Any]:
+    header = store.header
+    return {"stream": name, "fingerprint": header.fingerprint, "items": len(store), "failures": len(store.failures)}
+
+
+def _notes(kind: type[DatasetWriter], vocabulary: Vocabulary) -> list[str]:
+    rows = [f"{stream.name}: the pattern {stream.pattern.kind} has a row a level; here its steps stand one after the "
+            "other, without the empty cells" for stream in vocabulary.streams
+            if stream.pattern.kind not in ONE_ROW]  # fmt: skip
+    return [*([kind.note] if kind.note else []), *rows]
