@@ -7,6 +7,7 @@ python benchmarks/speed.py encoding [--json]   pictures a second of each experim
 python benchmarks/speed.py codec [--json]      audio encoders and residual quantizers against the public packages
 python benchmarks/speed.py codec_step [--json] the shares of encoder, quantizer, losses and so on of an audio step
 python benchmarks/speed.py entropy [--json]    the entropy of lookup-free codes against vector-quantize-pytorch
+python benchmarks/speed.py streams [--json]    a million codes to ids and back
 """
 
 import sys

@@ -21,6 +21,14 @@ def test_the_one_page_trains(monkeypatch):
     assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
 
 
+def test_the_page_of_streams_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "streams.md").read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(code, "docs/streams.md", "exec"), names)
+    assert len(names["sampled"]) == 2 + 4 + 98 + 2
+
+
 def test_every_make_target_of_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))

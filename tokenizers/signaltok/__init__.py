@@ -6,12 +6,12 @@ The path of the data, by the rooms of this package:
                                                    |                                      |
                                               TokenStack                  objectives, adversaries, metrics
                                                    |
-                                                 store --> any language-model trainer
+                                     store --streams--> any language-model trainer
 
     types      the frozen objects on the arrows      layers     blocks shared by encoders and decoders
     artifact   the exported folder                   reports    pictures, plots, the page of a run
     training   Lightning and Hydra, only here        published  public models' weights as tokenizers
-    cli        the `signaltok` command
+    streams    ids of one vocabulary, exact both ways  cli        the `signaltok` command
 
 Importing the package costs what importing torch costs; the names below are loaded when they are first used.
 """

@@ -8,7 +8,11 @@ class TokenDataError(ValueError):
     """
 
     def __init__(self, place: str, problem: str, *, complete: int = 0) -> None:
-        super().__init__(f"{place}: {problem}")
+        super().__init__(place, problem)
         self.place = place
         self.problem = problem
         self.complete = complete
+
+    def __str__(self) -> str:
+        whole = f" (after {self.complete} whole documents)" if self.complete else ""
+        return f"{self.place}: {self.problem}{whole}"
