@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import signaltok
 from signaltok.cli.main import main
@@ -272,3 +273,19 @@ def test_streams_of_stored_pictures_and_their_texts(exported, pictures, tokens, 
         np.testing.assert_array_equal(item.levels[0], signal.levels[0])
     assert main(arguments) == 1
     assert "exists; give a new folder" in capsys.readouterr().err
+
+
+def test_a_stream_brings_rows_from_the_codebooks(exported, tokens, tmp_path, capsys):
+    arguments = ["stream", str(tokens), "--out", str(tmp_path / "ids"), "--format", "parquet", "--embedding", "8"]
+    assert main(arguments) == 0
+    vocabulary = read_vocabulary(tmp_path / "ids")
+    rows = load_file(tmp_path / "ids" / "embedding.safetensors")["embedding"]
+    assert rows.shape == (vocabulary.padded_size, 8)
+    block = vocabulary.blocks["image/0"]
+    vectors = load_file(exported / "codebooks.safetensors")["decoded.0"].numpy()
+    own = rows[block.offset : block.offset + block.size].numpy()
+    gram, theirs = own @ own.T, (vectors - vectors.mean(0)) @ (vectors - vectors.mean(0)).T
+    np.testing.assert_allclose(gram / gram.max(), theirs / theirs.max(), atol=1e-4)
+    exported.rename(tmp_path / "moved")
+    assert main([*arguments[:3], str(tmp_path / "again"), *arguments[4:]]) == 1
+    assert "is not where its origin.json says" in capsys.readouterr().err

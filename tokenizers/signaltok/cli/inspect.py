@@ -128,7 +128,12 @@ def _store_rows(path: Path, options: argparse.Namespace) -> list[tuple[str, str]
 
     if options.verify:
         sample = verify.Sample(len(store), options.sample)
-        verify_store(path, seen=lambda item: (count(item), sample.see(item)))
+
+        def count_and_sample(item: Item) -> None:
+            count(item)
+            sample.see(item)
+
+        verify_store(path, seen=count_and_sample)
         verified = [("verified", f"hashes, ranges, counts, keys, index; {verify.encode_again(store, sample, options)}")]
     else:
         verified = []

@@ -1,18 +1,26 @@
 """Turn token stores into a data set of ids for a language-model trainer, with the vocabulary that explains them."""
 
 import argparse
+import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from safetensors.numpy import load
+
 from signaltok.cli.console import progress_bar, say
+from signaltok.files import read_json
 from signaltok.store.datasets.export import FORMATS, export_dataset
 from signaltok.store.datasets.writer import LOSSES
 from signaltok.store.index import Store, read_store
+from signaltok.streams.embedding import embedding_rows
+from signaltok.streams.errors import TokenDataError
 from signaltok.streams.patterns import KINDS, Pattern
 from signaltok.streams.stream import Stream, stream_of
 from signaltok.streams.vocabulary import Vocabulary
 
+EMBEDDING_SCALE = 0.02  # of GPT-2's embedding
 PATTERNS = [kind for kind in KINDS if kind != "partial"]  # whose groups no default could know
 
 
@@ -27,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=Path, metavar="FOLDER", help="with a/b.txt for the item a/b.png, put before "
                         "its codes")  # fmt: skip
     parser.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="of the items (default 0)")
+    parser.add_argument("--embedding", type=int, metavar="DIM", help="also write rows of this width, from the codebooks "
+                        "of the tokenizers, to begin a language model's embedding from")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of those rows (default 0)")
     parser.add_argument("--loss", default="all", choices=LOSSES, help="ids to train on, where the layout says it")
 
 
@@ -44,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
             validation=options.validation,
             loss=options.loss,
             text_of=None if options.texts is None else lambda key: _text(options.texts, key),
+            embedding=None if options.embedding is None else _embedding(vocabulary, stores, options),
             advance=lambda count: progress.advance(progress.task_ids[0], count),
         )
     for split, count in told["documents"].items():
@@ -69,6 +81,28 @@ def _streams(stores: list[Store], options: argparse.Namespace) -> list[Stream]:
         stream = stream_of(header, name=name, pattern=pattern)
         found.append(replace(stream, row_ends=options.row_ends and stream.axes > 1))
     return found
+
+
+def _embedding(vocabulary: Vocabulary, stores: list[Store], options: argparse.Namespace) -> np.ndarray:
+    books = {stream.name: _books(store) for stream, store in zip(vocabulary.streams, stores, strict=True)}
+    return embedding_rows(vocabulary, books, dim=options.embedding, scale=EMBEDDING_SCALE, seed=options.seed)
+
+
+def _books(store: Store) -> list[np.ndarray | None]:
+    """The vectors of each level as the decoder sees them, from the tokenizer that made the store."""
+    origin = read_json(store.folder / "origin.json")
+    folder = Path(origin["tokenizer"]) if origin else None
+    config = None if folder is None else read_json(folder / "config.json")
+    if folder is None or config is None:
+        raise ValueError(
+            f"the tokenizer that made {store.folder} is not where its origin.json says; leave out --embedding"
+        )
+    store.check_fingerprint(config["fingerprint"])
+    content = (folder / "codebooks.safetensors").read_bytes()
+    if hashlib.sha256(content).hexdigest() != config["files"]["codebooks.safetensors"]:
+        raise TokenDataError(str(folder / "codebooks.safetensors"), "it is damaged; export the tokenizer again")
+    tensors = load(content)
+    return [tensors.get(f"decoded.{level}") for level in range(len(store.header.codebook_sizes))]
 
 
 def _text(folder: Path, key: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from signaltok.files import atomic_folder
 from signaltok.store.datasets.datatrove import Datatrove
@@ -20,6 +21,7 @@ from signaltok.store.datasets.writer import DatasetWriter, Rendered
 from signaltok.store.index import Store
 from signaltok.streams.documents import Document, Signal, Text
 from signaltok.streams.grammar import Grammar
+from signaltok.streams.hugging_face import tokenizer_json
 from signaltok.streams.patterns import ONE_ROW
 from signaltok.streams.vocabulary import FILE, Vocabulary
 
@@ -31,7 +33,7 @@ FORMATS: dict[str, type[DatasetWriter]] = {
     "nanogpt": NanoGPT,
     "webdataset": WebDataset,
 }
-NOTES = "stream.json"
+NOTES, HUGGING_FACE, EMBEDDING = "stream.json", "tokenizer.json", "embedding.safetensors"
 
 
 def documents_of(
@@ -62,12 +64,14 @@ def export_dataset(
     validation: float,
     loss: str,
     text_of: Callable[[str], str] | None,
+    embedding: np.ndarray | None,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Write the data set into the new folder out, with vocab.json and stream.json; what the latter holds.
+    """Write the data set into the new folder out, with vocab.json, tokenizer.json and stream.json; what the last holds.
 
-    stores: with the name of their stream. validation: the share of items in the split val, 0 for none. The folder is
-    there when all of it is there. ValueError where out exists, TokenDataError where a store is damaged.
+    stores: with the name of their stream. validation: the share of items in the split val, 0 for none. embedding: rows
+    to begin a language model's from (embedding.py), None for no file of them. The folder is there when all of it is.
+    ValueError where out exists, TokenDataError where a store is damaged.
     """
     if out.exists():
         raise ValueError(f"{out} exists; give a new folder for the data set")
@@ -100,6 +104,10 @@ def export_dataset(
             "notes": _notes(FORMATS[layout], vocabulary),
         }
         (folder / FILE).write_text(json.dumps(vocabulary.to_json(), indent=2) + "\n")
+        if vocabulary.external_text is None:
+            (folder / HUGGING_FACE).write_text(json.dumps(tokenizer_json(vocabulary)) + "\n")
+        if embedding is not None:
+            (folder / EMBEDDING).write_bytes(save({"embedding": embedding}))
         (folder / NOTES).write_text(json.dumps(told, indent=2) + "\n")
     return told
 
