@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=Path, metavar="FOLDER", help="with a/b.txt for the item a/b.png, put before "
                         "its codes")  # fmt: skip
     parser.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="of the items (default 0)")
-    parser.add_argument("--embedding", type=int, metavar="DIM", help="also write rows of this width, from the codebooks "
+    parser.add_argument("--embedding", type=int, metavar="DIM", help="also write rows of this width, from the books "
                         "of the tokenizers, to begin a language model's embedding from")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of those rows (default 0)")
     parser.add_argument("--loss", default="all", choices=LOSSES, help="ids to train on, where the layout says it")
