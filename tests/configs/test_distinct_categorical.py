@@ -9,7 +9,7 @@ from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.objectives.logit_laplace import LogitLaplaceLikelihood
 from signaltok.objectives.objective import Objective
-from signaltok.quantizers.assignment import NearestAssignment
+from signaltok.quantizers.assignment import LateAssignment
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
@@ -69,7 +69,7 @@ def test_the_image_experiments_share_an_operating_point() -> None:
 def test_image_contrastive_is_the_vq_vae_with_codes_that_tell_positions_apart() -> None:
     (ours, objective), (vqvae, plain_objective) = experiment("image_contrastive"), experiment("image_vqvae")
     quantizer = ours.quantizer
-    assert isinstance(quantizer, ContrastiveQuantizer) and isinstance(quantizer.assignment, NearestAssignment)
+    assert isinstance(quantizer, ContrastiveQuantizer) and isinstance(quantizer.assignment, LateAssignment)
     assert quantizer.anchor == "self" and quantizer.identification.ties == "keep"
     # The same bits, the same networks, the same terms but for the quantizers' own.
     assert quantizer.codebook_sizes == vqvae.quantizer.codebook_sizes and ours.strides == vqvae.strides

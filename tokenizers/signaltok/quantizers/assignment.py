@@ -98,9 +98,7 @@ class LateAssignment(Assignment):
         generator: torch.Generator,
     ) -> Assigned:
         """See Assignment."""
-        assigned = self.then(
-            u, entries, nearest, temperature=temperature, progress=progress, generator=generator
-        )
+        assigned = self.then(u, entries, nearest, temperature=temperature, progress=progress, generator=generator)
         return assigned if progress >= self.start else replace(assigned, decoded=u)
 
 
