@@ -6,7 +6,7 @@
 Books are fitted to pictures and texts of the training concepts by the library's own k-means, a book a group
 (product), or a book a level of what the levels before left (residual); nothing is trained. Retrieval is on the test
 split, as at the end of a run. The other two ways are runs: experiment=clip_codes, alone and with
-quantizer=semantic_id_late.
+quantizer=product_late.
 """
 
 import argparse

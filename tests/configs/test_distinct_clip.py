@@ -14,6 +14,7 @@ from signaltok.objectives.towers import ByteTower, NgramTower
 from signaltok.quantizers.codebook.estimator import LateStart
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.training.assemble import build_tokenizer, known_metrics
 from signaltok.training.config.build import build
 from signaltok.training.config.resolve import plain, prepare
@@ -40,7 +41,10 @@ def test_each_experiment_is_its_method():
         assert settings["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(settings, tokenizer)
     assert isinstance(build_tokenizer(embedding).quantizer, IdentityQuantizer)
     quantizer = build_tokenizer(codes).quantizer
-    assert isinstance(quantizer, GroupedQuantizer) and quantizer.codebook_sizes == (256,) * 8  # 64 bits a picture
+    assert isinstance(quantizer, ResidualQuantizer) and quantizer.codebook_sizes == (256,) * 8  # 64 bits a picture
+    assert quantizer.late_start == 0.4
+    quantizer = build_tokenizer(composed("experiment=clip_codes", "quantizer=product_late")).quantizer
+    assert isinstance(quantizer, GroupedQuantizer) and quantizer.codebook_sizes == (256,) * 8
     assert all(isinstance(group.estimator, LateStart) and group.estimator.start == 0.4 for group in quantizer.groups)
     assert {"recall_codes", "recall_post"} <= codes["metrics"].keys() - embedding["metrics"].keys()
 
