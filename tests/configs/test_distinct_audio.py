@@ -13,7 +13,9 @@ from signaltok.decoders.conv import ConvDecoder
 from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.layers.activation import SnakeLayer
+from signaltok.layers.fourier import InverseStft, Stft
 from signaltok.layers.group_norm import TimeGroupNorm
 from signaltok.layers.lstm import Lstm
 from signaltok.layers.noise import Noise
@@ -63,7 +65,7 @@ def outline(name: str) -> tuple[object, ...]:
 
 def test_no_two_are_the_same_under_two_names() -> None:
     outlines = {name: outline(name) for name in NAMES}
-    assert len(set(outlines.values())) == len(NAMES) == 9
+    assert len(set(outlines.values())) == len(NAMES) == 10
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ def test_no_two_are_the_same_under_two_names() -> None:
         ("audio_mimi", CodecEncoder, CodecDecoder, True, 16000, (640,) * 8, (512,) * 8),
         ("audio_wavtokenizer", CodecEncoder, SpectralDecoder, False, 16000, (320,), (1024,)),
         ("audio_fsq", ConvEncoder, ConvDecoder, False, 16000, (320,) * 8, (1000,) * 8),
+        ("audio_spectral", SpectralEncoder, SpectralDecoder, False, 16000, (320,) * 8, (1024,) * 8),
     ],
 )
 def test_parts_and_levels(name, encoder, decoder, causal, rate, strides, sizes) -> None:
@@ -156,6 +159,14 @@ def test_wavtokenizer_has_one_codebook_and_no_layer_at_the_signal_s_rate_in_its_
     assert has(model.encoder, Lstm)
 
 
+def test_spectral_goes_into_frames_first_and_out_of_them_last() -> None:
+    model = built("audio_spectral")
+    transforms = [module for module in model.modules() if isinstance(module, Stft | InverseStft)]
+    assert [type(module) for module in transforms] == [Stft, InverseStft]
+    assert all(module.hop == 320 for module in transforms)
+    assert isinstance(model.quantizer, ResidualQuantizer) and 0 < model.quantizer.dropout < 1
+
+
 def test_fsq_rounds_in_groups_without_a_loss_of_its_own() -> None:
     model = built("audio_fsq")
     assert isinstance(model.quantizer, GroupedQuantizer) and not model.quantizer.loss_names()
@@ -179,5 +190,5 @@ def test_the_adversary_looks_through_its_own_views_at_the_end_of_the_run(name, v
     assert judge.matching is not None and judge.matching.arguments["reduction"] == reduction
     assert judge.start == 0.8 and judge.warmup == 0.1
     assert {other for other in NAMES if settings(other)["adversary"] is None} == {
-        "audio_snac", "audio_jukebox", "audio_wavtokenizer", "audio_fsq",
+        "audio_snac", "audio_jukebox", "audio_wavtokenizer", "audio_fsq", "audio_spectral",
     }  # fmt: skip

@@ -122,6 +122,7 @@ def test_frames_and_codebooks(name, rate, frames, codes, streams):
 
 def test_every_audio_method_has_a_twin():
     laptop = {path.stem.removeprefix("audio_") for path in (CONFIGS / "experiment").glob("audio_*.yaml")}
+    laptop.remove("spectral")  # published networks and published levels, but no published codec of the two
     assert {"encodec_48khz" if name == "encodec_stereo" else name for name in laptop} == set(NAMES)
 
 

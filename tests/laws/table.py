@@ -408,7 +408,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
         strides=[2],
         latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
     ),
-    "spectral": lambda: SpectralEncoder(**SPECTRAL, compression=0.3, floor=1e-3),
+    "spectral": lambda: SpectralEncoder(**SPECTRAL, axes=1, compression=0.3, floor=1e-3),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),

@@ -18,13 +18,15 @@ from signaltok.parts import Encoder
 class SpectralEncoder(Encoder):
     """signal [b, channels, n] -> latent [b, latent_dim, ceil(n / stride)].
 
-    size: samples of a frame. compression, floor: of the spectrum, see layers.fourier. width, inner, depth: of the
-    ConvNeXt blocks; kernel: of their convolutions and of the first one, which all pad both sides.
+    axes: 1; quantizers with grids of their own ask for it. size: samples of a frame. compression, floor: of the
+    spectrum, see layers.fourier. width, inner, depth: of the ConvNeXt blocks; kernel: of their convolutions and of the
+    first one, which all pad both sides.
     """
 
     def __init__(
         self,
         *,
+        axes: int,
         channels: int,
         stride: int,
         size: int,
@@ -38,6 +40,8 @@ class SpectralEncoder(Encoder):
         latent_dim: int,
     ) -> None:
         super().__init__()
+        if axes != 1:
+            raise ValueError(f"axes is {axes}, but a short-time Fourier transform goes over one; take another encoder")
         rule = Convolutions(padding="same", mode="constant", norm=None)
         blocks = [
             ConvNextBlock(axes=1, width=width, inner=inner, kernel=kernel, layer_scale=layer_scale, convolutions=rule)
@@ -53,7 +57,7 @@ class SpectralEncoder(Encoder):
                 "project": rule.conv(1, width, latent_dim, 1),
             }
         )
-        self.axes, self.channels, self.latent_dim = 1, channels, latent_dim
+        self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),)
         self.receptive_field = reach_of(self.trunk, 1)
 
