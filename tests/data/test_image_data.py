@@ -8,7 +8,7 @@ import torch
 import yaml
 from PIL import Image
 
-from signaltok.data import picture_sets, sound_sets
+from signaltok.data import emoji_data, picture_sets, sound_sets
 from signaltok.data.collate import check_range
 from signaltok.data.picture_sets import FolderData
 
@@ -111,5 +111,5 @@ def test_bad_arguments_are_named(change: dict[str, Any], message: str) -> None:
 def test_every_config_names_exactly_what_its_class_takes(path: Path) -> None:
     node = yaml.safe_load(path.read_text())
     module, _, name = node.pop("_target_").rpartition(".")
-    homes = {home.__name__: home for home in (picture_sets, sound_sets)}
+    homes = {home.__name__: home for home in (emoji_data, picture_sets, sound_sets)}
     assert set(node) == set(inspect.signature(getattr(homes[module], name)).parameters)

@@ -81,7 +81,9 @@ def compare(public: Public, tokenizer: Tokenizer, signal: Tensor) -> None:
     if expected.shape[-1] < stop:  # transformers' DAC loses samples at odd strides: all but what looks at the end
         stop = expected.shape[-1] - tokenizer.decoder.receptive_field[0] * tokenizer.decoder.stride[0]
     assert decoded.shape == signal.shape
-    torch.testing.assert_close(decoded[..., : max(stop, 0)], expected[..., : max(stop, 0)], atol=CLOSE, rtol=0)
+    # Of the signal's scale: with random weights it reaches far beyond 1, and rounding grows with it.
+    bound = CLOSE * max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(decoded[..., : max(stop, 0)], expected[..., : max(stop, 0)], atol=bound, rtol=0)
     assert float(decoded.abs().max()) > 1e-3, "silence would say nothing"
 
 
