@@ -1,7 +1,7 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
 python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
-    [--workers 2] [--table] [--out FOLDER]
+    [--workers 2] [--table] [--out FOLDER] [--plot images.png]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
 A claim *holds* where its sign is the same for every seed and the mean gap is more than twice the larger standard
@@ -170,9 +170,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of a run; by default what the subject says")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, a thread each")
     parser.add_argument("--table", action="store_true", help="run nothing: the table of the runs that are complete")
+    parser.add_argument("--plot", type=Path, help="images: rate and distortion of runs of the first seed, as a picture")
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "literature")
     options = parser.parse_args()
     subject = __import__(f"literature_{options.subject}")
+    if options.plot is not None and not hasattr(subject, "PLOT"):
+        parser.error("--plot is for images")
     known = dict.fromkeys(claim.name for claim in subject.CLAIMS)
     chosen = set(options.claims.split(",")) if options.claims else set(known)
     if unknown := chosen - set(known):
@@ -197,6 +200,11 @@ def main() -> None:
     text = report(subject.CLAIMS, chosen, values, len(seeds), steps)
     (options.out / f"{options.subject}.md").write_text(text + "\n")
     sys.stdout.write(text + "\n")
+    if options.plot is not None:
+        from rate_distortion import draw, measure
+
+        runs = {name: folder for (name, seed), folder in places.items() if name in subject.PLOT and seed == seeds[0]}
+        draw(options.plot, *measure({n: f for n, f in runs.items() if not missing(f, subject.EXTRA.get(n))}, "last"))
 
 
 if __name__ == "__main__":

@@ -99,10 +99,11 @@ RUNS: dict[str, tuple[str, ...]] = {
     # counts that forget within the run, or nothing falls under the threshold
     "gradient_4096_revival": gradient(4096, 64, "quantizer.update.decay=0.9", *REVIVAL),
     "gradient_1024_rotation": gradient(1024, 64, f"quantizer.estimator._target_={TARGET}.estimator.Rotation"),
-    "gradient_1024_beta_1": gradient(1024, 64, "objective.weights.commitment=1.0"),
     **{f"gradient_1024_batch_{batch}": gradient(1024, 64, f"data.batch_size={batch}") for batch in (2, 16)},
     **{f"cosine_1024_dim_{dim}": gradient(1024, dim, "quantizer.metric=cosine") for dim in (4, 8, 256)},
     "cosine_4096_dim_8": gradient(4096, 8, "quantizer.metric=cosine"),
+    "average_1024": average(1024, 64),
+    "average_1024_beta_1": average(1024, 64, "objective.weights.commitment=1.0"),
     "average_4096": average(4096, 64),
     "average_1024_uniform": average(
         1024, 64, "quantizer.revival=null", f"quantizer.initialization._target_={TARGET}.initialization.Uniform"
@@ -176,7 +177,7 @@ EXTRA = {
 }
 # Share of the steps: the features of a network cost most of the first two, the others have larger batches.
 SHORTER = {
-    "vq_pixels": 0.4, "vq_adversarial": 0.4,
+    "vq_pixels": 0.8, "vq_adversarial": 0.8,
     **{f"{kind}_{n}": 0.4 for kind in ("joint", "alone") for n in (1, 8)},
     **{f"contrastive_depth_{n}": 0.5 for n in (1, 2, 4, 8)},
 }  # fmt: skip

@@ -80,6 +80,18 @@ def of_tokenizer(name: str, model: Tokenizer, paths: list[Path]) -> tuple[Point,
     return Point(name, fixed / pixels, mean), Point(name, entropy / pixels, mean)
 
 
+def measure(runs: dict[str, Path], checkpoint: str) -> tuple[list[tuple[str, Point]], dict[str, list[Point]]]:
+    """The points of complete runs by name, as (fixed or entropy, point), and the curve of each file format."""
+    paths = photographs()
+    pictures = [Image.fromarray(np.asarray(Image.open(path).convert("RGB"))) for path in paths]  # without metadata
+    curves = {kind: [of_codec(kind, quality, pictures) for quality in values] for kind, values in QUALITIES.items()}
+    points: list[tuple[str, Point]] = []
+    for name, run in runs.items():
+        fixed, entropy = of_tokenizer(name, read_tokenizer(run, checkpoint), paths)
+        points += [("fixed", fixed), ("entropy", entropy)]
+    return points, curves
+
+
 def read_at(curve: list[Point], bits: float) -> float | None:
     """PSNR of a codec at a rate, between its points; None outside them."""
     points = sorted(curve, key=lambda point: point.bits)
@@ -134,17 +146,13 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true", help="the last line is a JSON list of the rows")
     options = parser.parse_args()
-    paths = photographs()
-    pictures = [Image.fromarray(np.asarray(Image.open(path).convert("RGB"))) for path in paths]  # without metadata
-    curves = {kind: [of_codec(kind, quality, pictures) for quality in values] for kind, values in QUALITIES.items()}
-    points: list[tuple[str, Point]] = []
+    runs = {}
     for entry in options.runs:
         name, _, place = str(entry).rpartition("=")
-        run = Path(place)
-        fixed, entropy = of_tokenizer(name or run.resolve().name, read_tokenizer(run, "best"), paths)
-        points += [("fixed", fixed), ("entropy", entropy)]
+        runs[name or Path(place).resolve().name] = Path(place)
+    points, curves = measure(runs, "best")
     rows = gaps(points, curves)
-    print(f"{len(paths)} whole test photographs")
+    print(f"{len(photographs())} whole test photographs")
     print(f"{'tokenizer':<24}{'rate':>9}{'bits':>8}{'PSNR':>8}{'JPEG':>8}{'WebP':>8}   (dB ahead at equal bits)")
     for row in rows:
         ahead = "".join(
