@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +16,7 @@ from signaltok.store.index import Store, read_store
 from signaltok.streams.embedding import embedding_rows
 from signaltok.streams.errors import TokenDataError
 from signaltok.streams.patterns import KINDS, Pattern
-from signaltok.streams.stream import Stream, stream_of
+from signaltok.streams.stream import Stream, stream_names, stream_of
 from signaltok.streams.vocabulary import Vocabulary
 
 EMBEDDING_SCALE = 0.02  # of GPT-2's embedding
@@ -70,15 +69,10 @@ def run(options: argparse.Namespace) -> int:
 def _streams(stores: list[Store], options: argparse.Namespace) -> list[Stream]:
     """One a store, called by its modality; a second of one modality is image_2."""
     found: list[Stream] = []
-    seen: Counter[str] = Counter()
-    for store in stores:
-        header = store.header.to_json()
-        seen[header["modality"]] += 1
-        number = seen[header["modality"]]
-        name = header["modality"] + (f"_{number}" if number > 1 else "")
-        levels = len(header["codebook_sizes"])
+    for name, store in zip(stream_names([store.header.modality for store in stores]), stores, strict=True):
+        levels = len(store.header.codebook_sizes)
         pattern = Pattern(options.pattern, tuple(range(levels)) if options.pattern == "delay" else ())
-        stream = stream_of(header, name=name, pattern=pattern)
+        stream = stream_of(store.header.to_json(), name=name, pattern=pattern)
         found.append(replace(stream, row_ends=options.row_ends and stream.axes > 1))
     return found
 

@@ -5,9 +5,12 @@ A run that was stopped goes on where it stopped when the same command is given a
 
 import argparse
 import json
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from signaltok.artifact.read import read_config
@@ -16,11 +19,11 @@ from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
 from signaltok.files import write_text
-from signaltok.store.index import fill_store
+from signaltok.language.decoding import ORIGIN
+from signaltok.store.engines import Engine, InProcess, LocalProcesses, check_workers
+from signaltok.store.index import fill_store_by
 from signaltok.store.plan import Failure, Header, Item
 from signaltok.tokenizer import Tokenizer
-
-ORIGIN = "origin.json"  # beside the index: where tokenizer and files were, for `signaltok inspect --verify`
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures or sounds, nested as they may be")
     parser.add_argument("--out", type=Path, required=True, metavar="TOKENS", help="folder of the token store")
     parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="files a shard (default 1024)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that encode, one thread each "
+                        "(default 1); the store is the same to the bit whatever their number")  # fmt: skip
+    parser.add_argument("--engine", default="local", choices=("local", "ray"), help="processes of this machine "
+                        "(default), or of the Ray cluster at RAY_ADDRESS, else of one on this machine")  # fmt: skip
     parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
 
 
@@ -38,30 +45,33 @@ def run(options: argparse.Namespace) -> int:
     header = read_header(folder)
     files = signal_files(folder)
     keys = files.keys(options.folder)
-    tokenizer = open_tokenizer(folder, options.device)
-    header = replace(header, probe=probe_hash(tokenizer, files, read_config(folder)))
-    named: set[str] = set()
+    check_workers(options.workers)
+    with one_thread():
+        probe = probe_hash(open_tokenizer(folder, options.device), files, read_config(folder))
+        header = replace(header, probe=probe)
+        opener = FileEncoder(folder, options.folder, options.device)
+        named: set[str] = set()
+        with (
+            engine_of(options.engine, opener, options.workers) as engine,
+            progress_bar("tokenize", len(keys)) as progress,
+        ):
 
-    def compute(key: str) -> Item | Failure:
-        try:
-            signal = files.read(options.folder / key)
-        except ValueError as error:
-            reason = str(error).removeprefix(f"cannot read {options.folder / key}: ")
-            complain(f"could not read {key}: {reason}")
-            named.add(key)
-            return Failure(key=key, reason=reason)
-        return encode_item(tokenizer, key, signal)
+            def results(wanted: Iterable[str]) -> Iterator[Item | Failure]:
+                for result in engine.results(wanted):
+                    if isinstance(result, Failure):
+                        complain(f"could not read {result.key}: {result.reason}")
+                        named.add(result.key)
+                    yield result
 
-    with progress_bar("tokenize", len(keys)) as progress:
-        index = fill_store(
-            options.out,
-            header,
-            keys,
-            shard_items=options.shard_items,
-            device=options.device,
-            compute=compute,
-            advance=lambda count: progress.advance(progress.task_ids[0], count),
-        )
+            index = fill_store_by(
+                options.out,
+                header,
+                keys,
+                shard_items=options.shard_items,
+                device=options.device,
+                results=results,
+                advance=lambda count: progress.advance(progress.task_ids[0], count),
+            )
     origin = {"tokenizer": str(folder.resolve()), "folder": str(options.folder.resolve())}
     write_text(options.out / ORIGIN, json.dumps(origin, indent=2) + "\n")
     for failure in index["failures"]:
@@ -73,6 +83,53 @@ def run(options: argparse.Namespace) -> int:
     unread = f", {failed} could not be read" if failed else ""
     say(f"{index['items']} {files.words}, {sum(index['tokens'])} tokens in {options.out}{unread}")
     return 0
+
+
+@dataclass(frozen=True)
+class FileEncoder:
+    """Opens the tokenizer in a worker; then gives the codes of a file below folder, or why it could not be read."""
+
+    tokenizer: Path
+    folder: Path
+    device: str
+
+    def __call__(self) -> Callable[[str], Item | Failure]:
+        """What computes a key."""
+        torch.set_num_threads(1)
+        tokenizer, files = open_tokenizer(self.tokenizer, self.device), signal_files(self.tokenizer)
+
+        def compute(key: str) -> Item | Failure:
+            try:
+                signal = files.read(self.folder / key)
+            except ValueError as error:
+                return Failure(key=key, reason=str(error).removeprefix(f"cannot read {self.folder / key}: "))
+            return encode_item(tokenizer, key, signal)
+
+        return compute
+
+
+def engine_of(name: str, opener: FileEncoder, workers: int) -> Engine:
+    """The engine of that name; a single local worker is this process."""
+    if name == "ray":
+        from signaltok.store.ray_engine import RayWorkers  # Ray is imported for those who ask for it alone
+
+        # Elsewhere this process's folder is another one.
+        there = FileEncoder(opener.tokenizer.resolve(), opener.folder.resolve(), opener.device)
+        return RayWorkers(there, workers=workers)
+    return InProcess(opener) if workers == 1 else LocalProcesses(opener, workers=workers)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for each worker: what a sum is split into decides its last bits, and codes are to depend on nothing
+    but the signal, whatever the number of workers.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def encode_item(tokenizer: Tokenizer, key: str, signal: Tensor) -> Item:

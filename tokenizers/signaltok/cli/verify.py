@@ -7,8 +7,9 @@ from signaltok.artifact.read import read_config
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
-from signaltok.cli.tokenize import ORIGIN, encode_item, read_header
+from signaltok.cli.tokenize import encode_item, one_thread, read_header
 from signaltok.files import read_json
+from signaltok.language.decoding import ORIGIN
 from signaltok.store.index import Store
 from signaltok.store.plan import Item
 from signaltok.store.verify import compare_codes, sample_of
@@ -48,14 +49,15 @@ def encode_again(store: Store, sample: Sample, options: argparse.Namespace) -> s
     exported = tokenizer_folder(tokenizer_path)
     store.check_fingerprint(read_header(exported).fingerprint)
     files = signal_files(exported)
-    tokenizer = open_tokenizer(exported, options.device)
-    if store.header.probe is not None and probe_hash(tokenizer, files, read_config(exported)) != store.header.probe:
-        raise TokenDataError(
-            str(store.folder), "the built-in signals have other codes here: another machine, device, or version of "
-            "what reads the files; nothing can be said of the store"
-        )  # fmt: skip
-    for item in sample.items:
-        compare_codes(item, encode_item(tokenizer, item.key, files.read(folder / item.key)), str(store.folder))
+    with one_thread():
+        tokenizer = open_tokenizer(exported, options.device)
+        if store.header.probe is not None and probe_hash(tokenizer, files, read_config(exported)) != store.header.probe:
+            raise TokenDataError(
+                str(store.folder), "the built-in signals have other codes here: another machine, device, or version of "
+                "what reads the files; nothing can be said of the store"
+            )  # fmt: skip
+        for item in sample.items:
+            compare_codes(item, encode_item(tokenizer, item.key, files.read(folder / item.key)), str(store.folder))
     return f"{len(sample.items)} files encoded again, all codes equal"
 
 

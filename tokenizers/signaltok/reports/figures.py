@@ -45,6 +45,12 @@ _FIGURES = {
     "kid_effnet": Figure("KID-effnet", "", "kernel distance of EfficientNet features; not KID", _decimals(5), "less"),
     "fid": Figure("FID", "", "Fréchet distance of Inception features", _decimals(2), "less"),
     "kid": Figure("KID", "", "kernel distance of Inception features", _decimals(5), "less"),
+    "bits_per_token": Figure("bits per token", "bit", "of all ids, by the language model", _decimals(3), "less"),
+    "overfit_bits": Figure("overfit", "bit", "a token of documents learned by heart", _decimals(4), "less"),
+    "parse_rate": Figure("samples that parse", "%", "drawn as the grammar allows", _decimals(1, 100), "more"),
+    "parse_rate_unconstrained": Figure(
+        "samples that parse, unconstrained", "%", "drawn of all ids", _decimals(1, 100), "more"
+    ),
     "probe_encoder": Figure("probe, encoder", "%", "linear probe before quantization", _decimals(1, 100), "more"),
     "probe_z_q": Figure("probe, z_q", "%", "linear probe of what the decoder is given", _decimals(1, 100), "more"),
     "probe_code_embedding": Figure(
@@ -78,6 +84,12 @@ _FIGURES = {
     "dead": Figure("dead codes", "codes", "never hit on the split", _decimals(0), "less"),
     "tokens": Figure("tokens seen", "tokens", "counted over the split", _decimals(0), ""),
 }  # fmt: skip
+_BY_STREAM = {
+    "bits_per_token_": ("bits per token", "of the codes, by the language model"),
+    "unigram_": ("unigram entropy", "of the same codes, each level's own"),
+    "bits_per_dimension_": ("bits per raw dimension", "by the language model, headers included"),
+    "control_bits_per_token_": ("shuffled control", "bits per token of a model on shuffled codes"),
+}
 _TAPS = {
     "pre": "before quantization",
     "adc": "quantized, beside the text as it is",
@@ -168,6 +180,9 @@ def _own(name: str) -> Figure:
     if found and found[4] in _TAPS:
         label = f"R@{found[1]}, {found[2]} to {found[3]}, {found[4]}"
         return Figure(label, "%", f"found among the first {found[1]}; {_TAPS[found[4]]}", _decimals(1, 100), "more")
+    for prefix, (label, meaning) in _BY_STREAM.items():
+        if name.startswith(prefix):
+            return Figure(f"{label}, {name.removeprefix(prefix)}", "bit", meaning, _decimals(4), "less")
     return Figure(name.replace("_", " "), "", "", lambda value: f"{value:.4g}", "less" if name == "loss" else "")
 
 

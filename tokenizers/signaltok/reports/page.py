@@ -11,6 +11,7 @@ import numpy as np
 from signaltok.files import read_json, write_text
 from signaltok.reports import plots
 from signaltok.reports.figures import RUN, Row, columns, level_rows, summary_table
+from signaltok.reports.made import made_sections
 from signaltok.reports.neighbour_cards import neighbour_cards
 from signaltok.reports.pictures import channels_last, code_colours, png, token_maps
 from signaltok.reports.run_files import (
@@ -53,8 +54,10 @@ def write_report(run_dir: Path) -> Path:
     parts = [_header(run_dir, provenance), _figures(summary, protocols)]
     found = neighbour_cards(run_dir / SAMPLES)
     parts.append(_by_levels(read_levels(run_dir / LEVELS)))
-    # A tokenizer that only encodes has no reconstructions to show, and it is no defect that they are not there.
-    parts += [found] if found and samples is None else [_sounds(sounds) if sounds else _pictures(samples), found]
+    made = [_section(*section) for section in made_sections(run_dir)]
+    # A language model, or a tokenizer that only encodes, has no reconstructions to show, and that is no defect.
+    alone = (found or made) and samples is None and not sounds
+    parts += [*made, found] if alone else [_sounds(sounds) if sounds else _pictures(samples), found]
     if counts is not None or any(name.endswith("/usage") for name in summary):
         parts.append(_usage(counts, summary))
     parts += [_curves(curves), _provenance(provenance), _config(read_text(run_dir / "config.yaml"))]

@@ -1,5 +1,6 @@
 """A store as a whole: filling it shard by shard, the index derived from the side files, and reading it."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -34,11 +35,28 @@ def fill_store(
     stopped, and the store is that of an unbroken run to the bit. Raises ValueError where the folder holds other items
     or other files; TokenDataError, one too, where it holds another tokenizer's codes or another process writes to it.
     """
+    return fill_store_by(
+        folder, header, keys, shard_items=shard_items, device=device,
+        results=lambda wanted: map(compute, wanted), advance=advance,
+    )  # fmt: skip
+
+
+def fill_store_by(
+    folder: Path,
+    header: Header,
+    keys: Iterable[str],
+    *,
+    shard_items: int,
+    device: str,
+    results: Callable[[Iterable[str]], Iterator[Item | Failure]],
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """fill_store by an engine (engines.py): results gives what is computed of keys, in their order."""
     plan = plan_shards(keys, shard_items)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; give a folder for the tokens")
     with only_writer(folder):
-        return _fill(folder, header, plan, device, compute, advance)
+        return _fill(folder, header, plan, device, results, advance)
 
 
 def _fill(
@@ -46,18 +64,17 @@ def _fill(
     header: Header,
     plan: list[Planned],
     device: str,
-    compute: Callable[[str], Item | Failure],
+    results: Callable[[Iterable[str]], Iterator[Item | Failure]],
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
     finished = _finished(folder, header, plan)
-    for planned in plan:
-        if planned.number in finished:
-            advance(len(planned.keys))
-            continue
+    advance(sum(len(planned.keys) for planned in plan if planned.number in finished))
+    missing = [planned for planned in plan if planned.number not in finished]
+    coming = results(key for planned in missing for key in planned.keys)
+    for planned in missing:
         items: list[Item] = []
         failures: list[Failure] = []
-        for key in planned.keys:
-            result = compute(key)
+        for result in itertools.islice(coming, len(planned.keys)):
             if isinstance(result, Item):
                 items.append(result)
             else:

@@ -34,6 +34,7 @@ class Header:
     shares: tuple[tuple[int, int], ...] | None = None
     sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
     sample_rate: int | None = None  # of sounds
+    channels: int | None = None  # of the signals; None where nobody said
     probe: str | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +63,7 @@ class Header:
             **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
             **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
             **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
+            **({} if self.channels is None else {"channels": self.channels}),
             **({} if self.probe is None else {"probe": self.probe}),
         }
 
@@ -78,6 +80,7 @@ class Header:
             shares=tuple((kept, of) for kept, of in content["shares"]) if "shares" in content else None,
             sequence_length=content.get("sequence_length"),
             sample_rate=content.get("sample_rate"),
+            channels=content.get("channels"),
             probe=content.get("probe"),
         )
 

@@ -5,7 +5,7 @@ row of its own: 2^18 codes become two digits of 512.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -240,6 +240,14 @@ def stream_of(header: Mapping[str, Any], *, name: str | None = None, pattern: Pa
         time_stamps=False,
         transform=None,
     )
+
+
+def stream_names(modalities: Sequence[str]) -> list[str]:
+    """A name for a stream of each modality, in order: the modality, and of a second one image_2."""
+    return [
+        modality + (f"_{1 + earlier}" if (earlier := modalities[:number].count(modality)) else "")
+        for number, modality in enumerate(modalities)
+    ]
 
 
 def transformed(stream: Stream, transform: RunLength | Pairs) -> Stream:

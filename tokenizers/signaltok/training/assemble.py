@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
 from signaltok.data.signal_data import SignalData
+from signaltok.language.token_data import TokenData
 from signaltok.metrics.joint_codes import NAMES as TOGETHER
 from signaltok.metrics.joint_codes import on_one_grid
 from signaltok.metrics.retrieval import value_names
@@ -33,7 +34,16 @@ def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def build_run_data(config: dict[str, Any], *, data: SignalData) -> RunData:
+def build_data(config: dict[str, Any]) -> SignalData | TokenData:
+    """What the run is trained on: signals of a tokenizer, token stores of a language model. ValueError for others."""
+    data, wanted = build(config["data"]), SignalData if config.get("language_model") is None else TokenData
+    if not isinstance(data, wanted):
+        what = "signals, which a tokenizer needs" if wanted is SignalData else "tokens; give data=tokens"
+        raise ValueError(f"data._target_ is {config['data']['_target_']}, which gives no {what}")
+    return data
+
+
+def build_run_data(config: dict[str, Any], *, data: SignalData | TokenData) -> RunData:
     """The data of a run with its limits."""
     trainer = config["trainer"]
     return RunData(
@@ -47,6 +57,7 @@ def build_run_data(config: dict[str, Any], *, data: SignalData) -> RunData:
 
 def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) -> TokenizerModule:
     """The Lightning module of a run."""
+    assert isinstance(data.data, SignalData), "a tokenizer is trained on signals"
     _check_data(tokenizer, data.data)
     trainer, adversary, balance = config["trainer"], config.get("adversary"), config.get("balance")
     objective = build(config["objective"])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from signaltok.data.signal_data import SignalData
-from signaltok.types.batch import Batch
+from signaltok.language.token_data import TokenData
 
 
 class RunLoader:
@@ -19,7 +19,7 @@ class RunLoader:
     repeat: the run is the first so many batches over and over. It says that it can be resumed, which Lightning asks.
     """
 
-    def __init__(self, loader: Iterable[Batch], *, num_batches: int, start_batch: int, repeat: int | None) -> None:
+    def __init__(self, loader: Iterable[Any], *, num_batches: int, start_batch: int, repeat: int | None) -> None:
         self.loader = loader
         self.num_batches = num_batches
         self.start_batch = start_batch
@@ -28,7 +28,7 @@ class RunLoader:
     def __len__(self) -> int:
         return self.num_batches
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         if self.repeat is None:
             yield from self.loader
             return
@@ -55,7 +55,7 @@ class RunData(pl.LightningDataModule):
     def __init__(
         self,
         *,
-        data: SignalData,
+        data: SignalData | TokenData,
         seed: int,
         num_batches: int,
         repeat_batches: int | None,
@@ -96,7 +96,7 @@ class RunData(pl.LightningDataModule):
         tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
         return replace(batch, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
 
-    def eval_batches(self, split: str) -> Iterable[Batch]:
+    def eval_batches(self, split: str) -> Iterable[Any]:
         """The evaluation batches of a split that are this process's share; all of them where there is no trainer."""
         rank, world = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
         loader = self.data.eval_loader(split, rank=rank, world=world)  # type: ignore[arg-type]

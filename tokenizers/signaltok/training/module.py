@@ -4,12 +4,10 @@ Logging at every step costs Lightning 3 to 5 times the step of a small model, so
 (log_window.py) and handed over once every log_every_n_steps.
 """
 
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -23,21 +21,18 @@ from signaltok.objectives.reducer import Reducer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
 from signaltok.training.data_module import RunData
-from signaltok.training.log_window import LogWindow
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
+from signaltok.training.run_module import RunModule
 from signaltok.training.start import describe_alignment, take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 
 
-class TokenizerModule(pl.LightningModule):
+class TokenizerModule(RunModule):
     """Trains a tokenizer for an objective, and against an adversary where there is one (adversarial.py).
 
-    batches_seen counts the batches of the whole run, resumed or not (batches_a_step to one step of the optimizer);
-    progress, learning rate and the order of the data follow from it. last_values: by name, as they were logged last.
-    last_evaluation: the split of the last validation and what it gave, for whoever shows it. record: plain data about
-    the run that goes into every checkpoint.
+    last_evaluation: the split of the last validation and what it gave, for whoever shows it.
     """
 
     def __init__(
@@ -55,23 +50,21 @@ class TokenizerModule(pl.LightningModule):
         log_every_n_steps: int,
         record: dict[str, Any],
     ) -> None:
-        super().__init__()
+        super().__init__(
+            optimization=optimization,
+            max_steps=max_steps,
+            batches_a_step=batches_a_step,
+            log_every_n_steps=log_every_n_steps,
+            record=record,
+            codebook_sizes=tokenizer.quantizer.codebook_sizes,
+        )
         objective.check(tokenizer.quantizer)
         self.tokenizer = tokenizer
         self.objective = objective
         self.adversary = adversary
         self.balance = balance
-        self.optimization = optimization
         self.validation_metrics = metrics
-        self.max_steps = max_steps
-        self.batches_a_step = batches_a_step
-        self.log_every_n_steps = log_every_n_steps
-        self.record = record
-        self.batches_seen = 0
-        self.last_values: dict[str, float] = {}
         self.last_evaluation: tuple[str, Evaluation] | None = None
-        self.window = LogWindow(tokenizer.quantizer.codebook_sizes)
-        self._random_state: dict[str, Any] | None = None
         self._moments: dict[str, Moments] = {}
         self._adversarial_step: AdversarialStep | None = None
         if balance is not None:
@@ -97,11 +90,6 @@ class TokenizerModule(pl.LightningModule):
         if self.adversary is not None:
             take_discriminator(self.adversary.discriminator, state, path)
 
-    @property
-    def steps_done(self) -> int:
-        """Steps of the optimizer that the batches seen amount to."""
-        return self.batches_seen // self.batches_a_step
-
     def configure_optimizers(self) -> torch.optim.Optimizer | list[torch.optim.Optimizer]:
         """AdamW over every trainable parameter, its rate set before each step; the discriminator's own beside it."""
         parameters = [*self.tokenizer.parameters(), *self.objective.parameters()]
@@ -113,20 +101,12 @@ class TokenizerModule(pl.LightningModule):
                 take_moments(optimizer, self._moments.pop(owner))
         return optimizers[0] if self.adversary is None else optimizers
 
-    def on_train_start(self) -> None:
-        """Go on with the random numbers of the run that is resumed."""
-        if self._random_state is not None:
-            _set_random_state(self._random_state)
-            self._random_state = None
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the progress and the learning rate of this step."""
         progress = self.batches_seen / (self.max_steps * self.batches_a_step)
         self.tokenizer.quantizer.advance(progress)
         self.objective.advance(progress)
-        rate = self.optimization.rate(self.steps_done, self.max_steps)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
+        super().on_train_batch_start(batch, batch_idx)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """The loss of a batch; with an adversary the whole step. ValueError, before it, where a loss is not finite."""
@@ -146,8 +126,7 @@ class TokenizerModule(pl.LightningModule):
         self.batches_seen += 1
         values = {**logged, **{name: value.detach() for name, value in raw.items()}}
         self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
-        if self.batches_seen % (self.log_every_n_steps * self.batches_a_step) == 0:
-            self._log_window()
+        self.log_window_if_due()
         return total if self._adversarial_step is None else None
 
     def balanced(
@@ -179,51 +158,13 @@ class TokenizerModule(pl.LightningModule):
             alignment=self.objective.alignment,
         )
         self.last_evaluation = (split, evaluation)
-        self._log({f"{split}/{name}": value for name, value in evaluation.values.items()})
+        self.log_values({f"{split}/{name}": value for name, value in evaluation.values.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resume needs, and what an export needs: plain data alone."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["tokenizer_description"] = describe(self.tokenizer)
         checkpoint["discriminator_description"] = (
             None if self.adversary is None else describe(self.adversary.discriminator)
         )
         checkpoint["alignment_description"] = describe_alignment(self.objective)
-        checkpoint["batches_seen"] = self.batches_seen
-        checkpoint["last_values"] = self.last_values
-        checkpoint["log_window"] = self.window.state_dict()
-        checkpoint["random_state"] = _random_state()
-        checkpoint["run"] = self.record
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up counter, logging window and random numbers."""
-        self.batches_seen = checkpoint["batches_seen"]
-        self.last_values = checkpoint["last_values"]
-        self.window.load_state_dict(checkpoint["log_window"])
-        self._random_state = checkpoint["random_state"]
-
-    def _log_window(self) -> None:
-        values = {f"train/{name}": value for name, value in self.window.hand_over().items()}
-        values["train/learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self._log(values)
-
-    def _log(self, values: dict[str, float]) -> None:
-        """Straight to the loggers: a checkpoint of this step must find them complete. Equal on all processes."""
-        self.last_values.update(values)
-        for logger in self.trainer.loggers:
-            logger.log_metrics(values, step=self.steps_done)
-        self.log_dict(values, logger=False, batch_size=1, sync_dist=self.trainer.world_size > 1)
-
-
-def _random_state() -> dict[str, Any]:
-    """The states of torch's and Python's generators as plain data."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": random.getstate()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def _set_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    random.setstate(state["python"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])

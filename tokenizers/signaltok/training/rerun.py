@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from signaltok.data.signal_data import SignalData
 from signaltok.files import read_json
 from signaltok.training import run_folder
-from signaltok.training.config.build import build
+from signaltok.training.assemble import build_data
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import stored
 from signaltok.training.config.schema import TrainConfig
@@ -60,9 +59,7 @@ def rerun(
             f"{old} started from the weights of {source} (run.init_from), which is not there any more; put it back, "
             "as the run cannot be repeated without it"
         )
-    data = build(settings["data"])
-    if not isinstance(data, SignalData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
+    data = build_data(settings)
     fingerprint, before = data.fingerprint(), (recorded.get("data") or {}).get("fingerprint")
     if fingerprint != before and not other_data:
         raise ValueError(

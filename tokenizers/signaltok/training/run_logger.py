@@ -30,8 +30,10 @@ class RunLogger(ABC):
         """Pictures and code counts of an evaluation after `step` steps; the values are logged as metrics."""
 
     @abstractmethod
-    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path]) -> None:
-        """The figures of summary.json. export writes the run's tokenizer as a new folder at the path it is given."""
+    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path] | None) -> None:
+        """The figures of summary.json. export writes the run's tokenizer as a new folder at the path it is given; None
+        where it trained none.
+        """
 
 
 def run_loggers(trainer: pl.Trainer) -> list[RunLogger]:

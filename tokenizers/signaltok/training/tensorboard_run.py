@@ -58,7 +58,7 @@ class TensorBoardRun(TensorBoardLogger, RunLogger):
             self.experiment.add_image(f"{split}/pictures", grid, step, dataformats="HWC")
 
     @rank_zero_only
-    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path]) -> None:
+    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path] | None) -> None:
         """The test figures at the last step."""
         for name, value in figures.items():
             if name.startswith("test/"):

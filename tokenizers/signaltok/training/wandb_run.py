@@ -106,11 +106,11 @@ class WandbRun(WandbLogger, RunLogger):
             self.experiment.log({**shown, "step": step})
 
     @rank_zero_only
-    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path]) -> None:
+    def conclude(self, figures: dict[str, float], export: Callable[[Path], Path] | None) -> None:
         """The figures as the W&B summary, the tokenizer as an artifact, and the end of the W&B run."""
         run = self.experiment
         run.summary.update(figures)
-        if self.log_tokenizer and not run.disabled:
+        if self.log_tokenizer and export is not None and not run.disabled:
             self._log_tokenizer(run, figures, export)
         self._finish(exit_code=0)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from signaltok.training.module import TokenizerModule
 from signaltok.training.non_finite import check_weights
+from signaltok.training.run_module import RunModule
 
 
 def validation_follows(trainer: pl.Trainer, batches: int) -> bool:
@@ -35,7 +35,7 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save where the step is due and no validation follows it."""
-        assert isinstance(pl_module, TokenizerModule), f"a {type(pl_module).__name__} has no steps of several batches"
+        assert isinstance(pl_module, RunModule), f"a {type(pl_module).__name__} has no steps of several batches"
         batches = batch_idx + 1
         stepped = batches % pl_module.batches_a_step == 0
         if stepped and self._due(trainer) and not validation_follows(trainer, batches):

@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from signaltok.training.callbacks.checkpoints import LastCheckpoint, validation_follows
 from signaltok.training.interrupted import EXIT_OF_SIGNAL, EXIT_OF_TIME, RunInterruptedError
-from signaltok.training.module import TokenizerModule
+from signaltok.training.run_module import RunModule
 
 
 class Interruption(Checkpoint):  # Lightning calls checkpoints last: a stop comes after the best score is taken up
@@ -60,7 +60,7 @@ class Interruption(Checkpoint):  # Lightning calls checkpoints last: a stop come
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save and stop, where this step was told to be the last."""
-        assert isinstance(pl_module, TokenizerModule), f"a {type(pl_module).__name__} has no steps of several batches"
+        assert isinstance(pl_module, RunModule), f"a {type(pl_module).__name__} has no steps of several batches"
         batches = batch_idx + 1
         # The validation that follows a step belongs to its checkpoint: then the stop comes after it.
         if batches % pl_module.batches_a_step == 0 and not validation_follows(trainer, batches):

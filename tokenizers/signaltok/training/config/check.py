@@ -8,7 +8,7 @@ import difflib
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 from hydra.utils import get_object
 
@@ -16,12 +16,15 @@ ALLOWED = ("signaltok.", "torch.", "torchvision.", "torchmetrics.", "pytorch_lig
 SPECIAL = frozenset({"_target_", "_partial_", "_convert_", "_recursive_"})
 PARTS = (
     "encoder", "quantizer", "decoder", "objective", "adversary", "balance", "optimization", "data", "trainer",
-    "tokenizer",
+    "tokenizer", "language_model",
 )  # fmt: skip
+# Of a run that trains a tokenizer alone, and of none that trains a language model.
+OF_TOKENIZERS = ("encoder", "quantizer", "decoder", "objective", "adversary", "balance", "tokenizer")
 COLLECTIONS = ("callbacks", "logger", "metrics")
 # Given by the run itself, not by a config.
 SUPPLIED = {
     "tokenizer": frozenset({"encoder", "quantizer", "decoder"}),
+    "language_model": frozenset({"vocabulary_size"}),
     "trainer": frozenset({"callbacks", "logger", "plugins", "enable_checkpointing", "enable_progress_bar"}),
 }
 
@@ -42,13 +45,19 @@ def _against_schema(node: dict[str, Any], schema: type, path: str) -> Iterator[s
         kind = known.get(key)
         if kind is None:
             yield f"{path}{key} is not a key of {path.rstrip('.') or 'the config'}{_hint(key, list(known))}"
-        elif isinstance(kind, type) and is_dataclass(kind):
-            yield from _against_schema(value, kind, f"{path}{key}.")
+        else:
+            for own in (kind, *get_args(kind)):  # of an optional node, what it is where it is there
+                if isinstance(own, type) and is_dataclass(own) and value is not None:
+                    yield from _against_schema(value, own, f"{path}{key}.")
 
 
 def _problems(config: dict[str, Any]) -> Iterator[str]:
     for group in PARTS:
         node = config.get(group)
+        if config.get("language_model") is not None and group in OF_TOKENIZERS:
+            if node:
+                yield f"{group} is of a tokenizer, and this run trains a language model: leave out {group}"
+            continue
         if node is None:
             continue
         if "_target_" not in node:

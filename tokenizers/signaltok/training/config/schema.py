@@ -69,13 +69,14 @@ class TrainConfig:
     metric_for_sweep: str | None = MISSING
     run: TrainRunConfig = field(default_factory=TrainRunConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    tokenizer: TokenizerConfig | None = field(default_factory=TokenizerConfig)
     encoder: dict[str, Any] = field(default_factory=dict)
     quantizer: dict[str, Any] = field(default_factory=dict)
     decoder: dict[str, Any] = field(default_factory=dict)
     objective: dict[str, Any] = field(default_factory=dict)
     adversary: dict[str, Any] | None = None
     balance: dict[str, Any] | None = None
+    language_model: dict[str, Any] | None = None
     optimization: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
