@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--experiments", help="by default all that have codes, comma-separated")
     parser.add_argument("--json", action="store_true", help="the last line is a JSON list of the rows")
     options = parser.parse_args(arguments)
-    there = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+    there = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml") if not path.stem.startswith("lm_"))
     names = options.experiments.split(",") if options.experiments else there
     if unknown := set(names) - set(there):
         sys.exit(f"there is no experiment {', '.join(sorted(unknown))}; there are {', '.join(there)}")

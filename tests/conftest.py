@@ -10,7 +10,7 @@ from jaxtyping import install_import_hook
 # Before the package is imported anywhere: every annotated function of these rooms checks its shapes. The rooms that
 # touch OmegaConf and Lightning are left out: those libraries' own annotations are not all ones that can be checked.
 CHECKED = ("types", "blocks", "artifact", "layers", "data", "encoders", "quantizers", "decoders", "tokenizer",
-           "objectives", "metrics", "store")  # fmt: skip
+           "objectives", "metrics", "store", "language")  # fmt: skip
 install_import_hook([f"signaltok.{room}" for room in CHECKED], "beartype.beartype")
 
 import torch  # noqa: E402

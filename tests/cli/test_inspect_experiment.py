@@ -9,6 +9,12 @@ def test_an_experiment_is_shown_without_memory(capsys):
     assert "continuous tokens" in capsys.readouterr().out
 
 
+def test_a_language_model_is_shown(capsys):
+    assert main(["inspect", "experiment/lm_tiny"]) == 0
+    shown = capsys.readouterr().out
+    assert "GPT: context 256, width 128, depth 2, heads 4" in shown and "stores/photos" in shown
+
+
 def test_a_sequence_is_shown(capsys):
     assert main(["inspect", "experiment/image_titok"]) == 0
     assert "32" in capsys.readouterr().out

@@ -40,7 +40,8 @@ def checked(*overrides: str):
 
 
 COARSER = ("hierarchical", "multiscale", "parallel", "parallel_small", "snac", "snac_small")
-EXPERIMENTS, QUANTIZERS = options("experiment"), options("quantizer")
+EVERY, QUANTIZERS = options("experiment"), options("quantizer")
+EXPERIMENTS = [name for name in EVERY if not name.startswith("lm_")]  # those of tokenizers
 
 
 @cache
@@ -128,6 +129,7 @@ def test_every_option_of_every_group_fits(group):
         needed = {
             "image_folder": ["data.root=x"], "audio_folder": ["data.root=x"],
             "audio": ["data=speech"], "audio_quality": ["data=speech"],
+            "tokens": ["data.store=x", "data.context=8"], "language": ["experiment=lm_tiny"],
             "pooled": ["decoder=none"], "pooled_vit": ["decoder=none"], "none": ["encoder=pooled"],
         }  # fmt: skip
         own = [f"encoder={option}", f"decoder={option}"]  # of these each goes with its twin alone
@@ -144,7 +146,14 @@ def test_the_optimization_builds():
     assert isinstance(build(checked()["optimization"]), AdamWCosine)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_of_a_language_model_has_no_tokenizer():
+    (name,) = set(EVERY) - set(EXPERIMENTS)
+    settings = checked(f"experiment={name}")
+    assert settings["language_model"] and not settings["tokenizer"]
+    assert not any(settings[group] for group in ("encoder", "quantizer", "decoder", "objective"))
+
+
+@pytest.mark.parametrize("experiment", EVERY)
 def test_every_experiment_opens_with_its_promise(experiment):
     lines = (CONFIGS / "experiment" / f"{experiment}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import signaltok
-from signaltok.language.decoding import to_stack
 from signaltok.cli.tokenize import read_header
 from signaltok.data.read_image import read_image
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.language.decoding import to_stack
 from signaltok.quantizers.codebook.initialization import KMeans
 from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer

@@ -37,8 +37,6 @@ def test_the_layout_on_disk(tmp_path):
     assert kinds == {
         "codes.0": "uint16",
         "codes.1": "uint32",
-        "offsets.0": "int64",
-        "offsets.1": "int64",
         "shape.0": "int32",
         "shape.1": "int32",
         "signal_size": "int32",

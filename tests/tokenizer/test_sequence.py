@@ -9,12 +9,12 @@ import torch
 import signaltok
 from signaltok.artifact.card import card_text
 from signaltok.artifact.read import read_config
-from signaltok.language.decoding import to_stack
 from signaltok.data.read_image import read_image
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.vit import ViTEncoder
+from signaltok.language.decoding import to_stack
 from signaltok.layers.tail import TailDrop
 from signaltok.metrics.distortion import PeakSignalToNoiseRatio
 from signaltok.metrics.evaluation import evaluate

@@ -17,6 +17,8 @@ def rows_of(name: str) -> list[tuple[str, str]]:
     if folder is None:
         raise ValueError("there is no configs/experiment here; run this in the project's folder")
     settings = composed_experiment(folder.parent, name)
+    if settings["language_model"] is not None:
+        return _language_rows(settings, read_notes(folder / f"{name}.yaml").get("paper", ""))
     tokenizer = built_on_meta(settings)
     paper = read_notes(folder / f"{name}.yaml").get("paper", "")
     rows = [("kind", "experiment, built without memory"), ("paper", paper)]
@@ -40,6 +42,20 @@ def rows_of(name: str) -> list[tuple[str, str]]:
         rows.append(("bitrate", f"{bits / 1000:.2f} kb/s of all levels"))
     vectors = [tuple(level.searched.shape) for level in tokenizer.quantizer.code_vectors()]
     return [*rows, ("codebooks", ", ".join(f"{k:,} × {d}" for k, d in vectors) or "no table")]
+
+
+def _language_rows(settings: dict[str, Any], paper: str) -> list[tuple[str, str]]:
+    """Of a language model, whose vocabulary, and with it its parameters, follow from the stores it is given."""
+    model = dict(settings["language_model"])
+    kind = model.pop("_target_").rpartition(".")[2]
+    shape = ", ".join(f"{name} {value}" for name, value in model.items())
+    stores = settings["data"]["store"]
+    return [
+        ("kind", "experiment, a language model on token stores"),
+        ("paper", paper),
+        ("language model", f"{kind}: {shape}"),
+        ("stores", stores if isinstance(stores, str) else ", ".join(stores)),
+    ]
 
 
 def _size(data: dict[str, Any], tokenizer: Tokenizer) -> tuple[int, ...]:

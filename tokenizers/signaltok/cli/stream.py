@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.numpy import load
 
 from signaltok.cli.console import progress_bar, say
+from signaltok.cli.stream_choices import add_choices, external_text, transformed_streams
 from signaltok.files import read_json
 from signaltok.store.datasets.export import FORMATS, export_dataset
 from signaltok.store.datasets.writer import LOSSES
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--row-ends", action="store_true", help="a marker after each line of a picture")
     parser.add_argument("--texts", type=Path, metavar="FOLDER", help="with a/b.txt for the item a/b.png, put before "
                         "its codes")  # fmt: skip
+    add_choices(parser)
     parser.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="of the items (default 0)")
     parser.add_argument("--embedding", type=int, metavar="DIM", help="also write rows of this width, from the books "
                         "of the tokenizers, to begin a language model's embedding from")  # fmt: skip
@@ -43,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the data set."""
     stores = [read_store(folder) for folder in options.stores]
-    streams = _streams(stores, options)
-    vocabulary = Vocabulary(tuple(streams))
+    text = external_text(options)
+    streams = transformed_streams(_streams(stores, options), stores, options)
+    vocabulary = Vocabulary(tuple(streams), external_text=text.rows)
     with progress_bar("stream", sum(map(len, stores))) as progress:
         told = export_dataset(
             [(stream.name, store) for stream, store in zip(streams, stores, strict=True)],
@@ -53,9 +56,11 @@ def run(options: argparse.Namespace) -> int:
             layout=options.format,
             validation=options.validation,
             loss=options.loss,
-            text_of=None if options.texts is None else lambda key: _text(options.texts, key),
+            text_of=None if options.texts is None else lambda key: text.of(_text(options.texts, key)),
             embedding=None if options.embedding is None else _embedding(vocabulary, stores, options),
             advance=lambda count: progress.advance(progress.task_ids[0], count),
+            join=options.join,
+            notes=text.notes,
         )
     for split, count in told["documents"].items():
         say(f"{split}: {count} documents, {told['ids'][split]} ids in {options.out}")

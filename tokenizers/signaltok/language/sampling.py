@@ -40,8 +40,9 @@ def sample_documents(
             if cursor is None:
                 chosen = _drawn(row, None, generator)
             else:
-                ended = found[number][-1] in signal_ends
-                chosen = eos if ended else _drawn(row, cursor.allowed, generator)
+                # In a mix the end of a piece is none of the document.
+                ends = found[number][-1] in signal_ends and any(a <= eos < b for a, b in cursor.allowed)
+                chosen = eos if ends else _drawn(row, cursor.allowed, generator)
                 cursor.advance(chosen)
             found[number].append(chosen)
         open_ones = [n for n in open_ones if found[n][-1] != eos and len(found[n]) < most]

@@ -121,8 +121,12 @@ class Store:
         return sum(shard["items"] for shard in self.shards)
 
     def __iter__(self) -> Iterator[Item]:
-        for shard in self.shards:
-            yield from read_shard(self.folder, {**self.header.to_json(), **shard})
+        for number in range(len(self.shards)):
+            yield from self.shard(number)
+
+    def shard(self, number: int) -> list[Item]:
+        """The items of one shard, in the order of their keys."""
+        return read_shard(self.folder, {**self.header.to_json(), **self.shards[number]})
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Raise TokenDataError where the codes are another tokenizer's."""

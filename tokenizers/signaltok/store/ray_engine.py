@@ -13,7 +13,7 @@ from typing import Any
 
 from signaltok.store.engines import DIED, Engine, Opener, Result, check_workers, in_order
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_USAGE_STATS_PROMPT_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_USAGE_STATS_PROMPT_ENABLED": "0"}
 
 
 class RayWorkers(Engine):

@@ -3,8 +3,8 @@
 Tensors, for levels q = 0, 1, ... and n items in the order of their keys:
 
     codes.q       uint16 (uint32 where K > 65,536), flat: the items one after the other, each in raster order
-    offsets.q     int64 [n + 1]   where each item begins in codes.q
-    shape.q       int32 [n, axes] grid of each item; one axis where the tokens are a sequence
+    shape.q       int32 [n, axes] grid of each item; one axis where the tokens are a sequence. Left out where it is that
+                  of the level before. An item begins in codes.q behind the grids before its own.
     signal_size   int32 [n, axes] size of each signal, so that decoding gives back the exact size
     key           uint8, flat     UTF-8 of the keys;  key_offsets int64 [n + 1]
 """
@@ -111,6 +111,7 @@ def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
     signal_axes = len(items[0].signal_size) if items else axes
     tensors: dict[str, np.ndarray] = {}
     tensors["signal_size"] = np.array([item.signal_size for item in items], np.int32).reshape(-1, signal_axes)
+    before: np.ndarray | None = None
     for level, size in enumerate(header.codebook_sizes):
         codes = [item.levels[level] for item in items]
         for item, own in zip(items, codes, strict=True):
@@ -118,8 +119,10 @@ def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
                 raise ValueError(f"{item.key}: level {level} has codes outside 0 to {size - 1}")
         kind = np.uint16 if size <= WIDEST_UINT16 else np.uint32
         tensors[f"codes.{level}"] = np.concatenate([np.zeros(0, kind), *(c.astype(kind).ravel() for c in codes)])
-        tensors[f"offsets.{level}"] = _offsets([c.size for c in codes])
-        tensors[f"shape.{level}"] = np.array([c.shape for c in codes], np.int32).reshape(-1, axes)
+        shape = np.array([c.shape for c in codes], np.int32).reshape(-1, axes)
+        if before is None or not np.array_equal(before, shape):
+            tensors[f"shape.{level}"] = shape
+        before = shape
     keys = [item.key.encode("utf-8", "surrogateescape") for item in items]
     tensors["key"] = np.frombuffer(b"".join(keys), np.uint8)
     tensors["key_offsets"] = _offsets([len(key) for key in keys])
@@ -133,18 +136,24 @@ def _offsets(sizes: list[int]) -> np.ndarray:
 def _items(tensors: dict[str, np.ndarray], header: Header) -> list[Item]:
     text = tensors["key"].tobytes()
     keys = [text[a:b].decode("utf-8", "surrogateescape") for a, b in pairwise(tensors["key_offsets"].tolist())]
-    items = []
-    for number, key in enumerate(keys):
-        levels = []
-        for level, size in enumerate(header.codebook_sizes):
-            first, last = tensors[f"offsets.{level}"][number : number + 2]
-            codes = tensors[f"codes.{level}"][first:last].reshape(tensors[f"shape.{level}"][number])
-            if codes.size and int(codes.max()) >= size:
-                raise ValueError(f"{key}: level {level} has the code {codes.max()}, its codebook has 0 to {size - 1}")
-            levels.append(codes)
-        size = tuple(int(n) for n in tensors["signal_size"][number])
-        items.append(Item(key=key, levels=tuple(levels), signal_size=size))
-    return items
+    if not keys:
+        return []
+    shapes = tensors["shape.0"]
+    levels: list[list[np.ndarray]] = []
+    for level, size in enumerate(header.codebook_sizes):
+        shapes, codes = tensors.get(f"shape.{level}", shapes), tensors[f"codes.{level}"]
+        ends = np.cumsum(np.prod(shapes, axis=1, dtype=np.int64))
+        if len(shapes) != len(keys) or int(ends[-1]) != len(codes):
+            raise ValueError(f"level {level} has {len(codes)} codes, which its {len(shapes)} shapes do not hold")
+        own = [part.reshape(shape) for part, shape in zip(np.split(codes, ends[:-1]), shapes, strict=True)]
+        for key, part in zip(keys, own, strict=True):
+            if part.size and int(part.max()) >= size:
+                raise ValueError(f"{key}: level {level} has the code {part.max()}, its codebook has 0 to {size - 1}")
+        levels.append(own)
+    return [
+        Item(key=key, levels=tuple(own[number] for own in levels), signal_size=tuple(size))
+        for number, (key, size) in enumerate(zip(keys, tensors["signal_size"].tolist(), strict=True))
+    ]
 
 
 def _package_version() -> str:

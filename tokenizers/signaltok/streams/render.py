@@ -4,9 +4,11 @@ import numpy as np
 
 from signaltok.streams.documents import Mix, Signal, Text
 from signaltok.streams.forms import Forms
+from signaltok.streams.geometry import geometry
 from signaltok.streams.interleave import check_mix, chunks, headers, time_ids
+from signaltok.streams.stream import Stream
 from signaltok.streams.symbols import symbols_of
-from signaltok.streams.template import header
+from signaltok.streams.template import header, line_of
 from signaltok.streams.vocabulary import Vocabulary
 
 
@@ -35,6 +37,17 @@ def signal_ids(forms: Forms, signal: Signal) -> np.ndarray:
     local = stream.transform.forward(symbols[line], width)
     end = np.array([vocabulary.control[f"end_{stream.name}"]], np.int64)
     return np.concatenate([header(vocabulary, stream, numbers), local + first, end])
+
+
+def symbol_line(stream: Stream, signal: Signal) -> np.ndarray:
+    """int64 [n]: the symbols of a signal in the order of the stream's line, all rows one after the other in number.
+
+    What a transform of the line is given, and what pairs are learned from. ValueError as of Stream.numbers.
+    """
+    numbers = stream.numbers(tuple(level.shape for level in signal.levels), signal.signal_size)
+    places = geometry(stream, stream.grid_sizes(numbers))
+    sizes = np.array([row.size for row in stream.rows], np.int64)
+    return (symbols_of(stream, signal) + (np.cumsum(sizes) - sizes)[places.row])[line_of(stream, places)]
 
 
 def mix_ids(forms: Forms, mix: Mix) -> np.ndarray:

@@ -14,7 +14,7 @@ from signaltok.language.token_data import TokenData
 from signaltok.training import run_folder
 from signaltok.training.assemble import build_data, build_trainer
 from signaltok.training.callbacks.clock import TrainingClock
-from signaltok.training.config.check import check
+from signaltok.training.config.check import check, check_kind
 from signaltok.training.config.identity import config_hash
 from signaltok.training.config.resolve import moved, plain, stored
 from signaltok.training.config.schema import TrainConfig
@@ -36,6 +36,7 @@ def train(config: DictConfig, *, command: list[str], overrides: list[str]) -> fl
 
     Raises ValueError, before anything is built, where a key is misspelt or a value does not fit.
     """
+    check_kind(config)
     settings = plain(config)
     resume = settings["run"]["resume"]
     if resume is not None:

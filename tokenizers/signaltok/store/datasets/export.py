@@ -1,4 +1,4 @@
-"""From stores to a data set: every item a document, rendered, and written in a layout."""
+"""From stores to a data set: documents, rendered, and written in a layout."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from signaltok.files import atomic_folder
 from signaltok.store.datasets.datatrove import Datatrove
+from signaltok.store.datasets.joined import TextOf, documents_of, joined_documents
 from signaltok.store.datasets.litdata import LitData
 from signaltok.store.datasets.megatron import Megatron
 from signaltok.store.datasets.nanogpt import NanoGPT
@@ -19,7 +20,7 @@ from signaltok.store.datasets.parquet import Parquet
 from signaltok.store.datasets.webdataset import WebDataset
 from signaltok.store.datasets.writer import DatasetWriter, Rendered
 from signaltok.store.index import Store
-from signaltok.streams.documents import Document, Signal, Text
+from signaltok.streams.documents import Document, Signal
 from signaltok.streams.grammar import Grammar
 from signaltok.streams.hugging_face import tokenizer_json
 from signaltok.streams.patterns import ONE_ROW
@@ -36,19 +37,6 @@ FORMATS: dict[str, type[DatasetWriter]] = {
 NOTES, HUGGING_FACE, EMBEDDING = "stream.json", "tokenizer.json", "embedding.safetensors"
 
 
-def documents_of(
-    store: Store, vocabulary: Vocabulary, name: str, *, text_of: Callable[[str], str] | None
-) -> Iterator[tuple[str, Document]]:
-    """(key, document) of every item: its codes in the stream called name, before them its text where there is one.
-
-    TokenDataError where the store holds another tokenizer's codes than the stream's.
-    """
-    vocabulary.check_fingerprint(name, store.header.fingerprint, str(store.folder))
-    for item in store:
-        signal = Signal(name, item.levels, item.signal_size)
-        yield item.key, [signal] if text_of is None else [Text.of(text_of(item.key)), signal]
-
-
 def in_validation(key: str, share: float) -> bool:
     """Whether an item is in the validation split: by its key alone, so that adding items moves no other."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
@@ -63,14 +51,17 @@ def export_dataset(
     layout: str,
     validation: float,
     loss: str,
-    text_of: Callable[[str], str] | None,
+    text_of: TextOf | None,
     embedding: np.ndarray | None,
     advance: Callable[[int], None],
+    join: bool = False,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write the data set into the new folder out, with vocab.json, tokenizer.json and stream.json; what the last holds.
 
     stores: with the name of their stream. validation: the share of items in the split val, 0 for none. embedding: rows
-    to begin a language model's from (embedding.py), None for no file of them. The folder is there when all of it is.
+    to begin a language model's from (embedding.py), None for no file of them. join: one document of all items of one
+    name (joined.py). notes: what else stream.json is to say. The folder is there when all of it is.
     ValueError where out exists, TokenDataError where a store is damaged.
     """
     if out.exists():
@@ -85,14 +76,13 @@ def export_dataset(
         for split in splits:
             writers[split] = FORMATS[layout](folder, split, vocabulary, loss)
             opened.callback(writers[split].opened.close)
-        for name, store in stores:
-            for key, document in documents_of(store, vocabulary, name, text_of=text_of):
-                split = "val" if in_validation(key, validation) else "train"
-                rendered = render(grammar, key, document)
-                writers[split].add(rendered)
-                documents[split] += 1
-                ids[split] += sum(len(own) for _, own in rendered.segments)
-                advance(1)
+        for key, document in _documents(stores, vocabulary, text_of, join):
+            split = "val" if in_validation(key, validation) else "train"
+            rendered = render(grammar, key, document)
+            writers[split].add(rendered)
+            documents[split] += 1
+            ids[split] += sum(len(own) for _, own in rendered.segments)
+            advance(sum(isinstance(segment, Signal) for segment in document))
         for writer in writers.values():
             writer.close()
         told = {
@@ -101,7 +91,7 @@ def export_dataset(
             "documents": documents,
             "ids": ids,
             "stores": [_told(name, store) for name, store in stores],
-            "notes": _notes(FORMATS[layout], vocabulary),
+            "notes": [*_notes(FORMATS[layout], vocabulary), *notes],
         }
         (folder / FILE).write_text(json.dumps(vocabulary.to_json(), indent=2) + "\n")
         if vocabulary.external_text is None:
@@ -110,6 +100,16 @@ def export_dataset(
             (folder / EMBEDDING).write_bytes(save({"embedding": embedding}))
         (folder / NOTES).write_text(json.dumps(told, indent=2) + "\n")
     return told
+
+
+def _documents(
+    stores: Sequence[tuple[str, Store]], vocabulary: Vocabulary, text_of: TextOf | None, join: bool
+) -> Iterator[tuple[str, Document]]:
+    if join:
+        yield from joined_documents(stores, vocabulary, text_of=text_of)
+        return
+    for name, store in stores:
+        yield from documents_of(store, vocabulary, name, text_of=text_of)
 
 
 def render(grammar: Grammar, key: str, document: Document) -> Rendered:

@@ -6,7 +6,7 @@ every required argument must be there. In the groups that hold one part a key, a
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
@@ -34,6 +34,7 @@ def check(config: dict[str, Any], schema: type) -> None:
 
     schema: the dataclass of the root. Hydra holds files and plain overrides against it, but not overrides with a +.
     """
+    check_kind(config)
     problems = [*_against_schema(config, schema, ""), *_problems(config)]
     if problems:
         raise ValueError("\n".join(problems))
@@ -51,14 +52,19 @@ def _against_schema(node: dict[str, Any], schema: type, path: str) -> Iterator[s
                     yield from _against_schema(value, own, f"{path}{key}.")
 
 
+def check_kind(config: Mapping[str, Any]) -> None:
+    """Raise ValueError where a run of a language model has parts of a tokenizer; also of a config not yet resolved."""
+    if config.get("language_model") is not None:
+        for group in OF_TOKENIZERS:
+            if config.get(group):
+                raise ValueError(f"{group} is of a tokenizer, and this run trains a language model: leave out {group}")
+
+
 def _problems(config: dict[str, Any]) -> Iterator[str]:
+    of_language_model = config.get("language_model") is not None
     for group in PARTS:
         node = config.get(group)
-        if config.get("language_model") is not None and group in OF_TOKENIZERS:
-            if node:
-                yield f"{group} is of a tokenizer, and this run trains a language model: leave out {group}"
-            continue
-        if node is None:
+        if node is None or (of_language_model and group in OF_TOKENIZERS):
             continue
         if "_target_" not in node:
             yield f"{group} has no _target_: choose one with {group}=NAME (files in configs/{group}/)"
