@@ -5,7 +5,7 @@ python benchmarks/speed.py tokenize [--pictures TOKENIZER] [--sounds TOKENIZER] 
 The bare loop is Tokenizer.encode over the same signals, read before and held in memory. Tokenizing is what `signaltok
 tokenize` does: opening the tokenizer, the probe, reading, encoding, hashing, writing. `ratio` is the items a second of
 the whole command against those of the bare loop; `running` leaves out what it does once (opening and probe). Everything
-has one thread a process. The two alternate; the median of the rounds counts. Without a tokenizer, that of the experiment
+has one thread a process. The two alternate; the median of the rounds counts. Without a tokenizer, that of experiment
 quickstart or audio_spectral stands in, untrained: speed does not depend on the weights.
 """
 
@@ -56,30 +56,25 @@ class Clock:
 @contextmanager
 def watched(clock: Clock, tokenizer: Path) -> Iterator[None]:
     """The command's own functions, timed. The probe reads and encodes too, which counts as probe alone."""
-    whole = (
-        tokenize.open_tokenizer,
-        tokenize.probe_hash,
-        tokenize.encode_item,
-        tokenize.signal_files,
-        index.write_shard,
-    )
+    opening, probing, encoding = tokenize.open_tokenizer, tokenize.probe_hash, tokenize.encode_item
+    finding, writing = tokenize.signal_files, index.write_shard
 
     def files(folder: Path) -> SignalFiles:
-        found = whole[3](folder)
+        found = finding(folder)
         reading = clock.timed("reading", found.read)
         return SignalFiles(found.words, found.suffixes, reading, found.suffix, found.write)
 
-    tokenize.open_tokenizer = clock.timed("opening", whole[0])
-    untimed = whole[3](tokenizer)
-    tokenize.probe_hash = clock.timed("probe", lambda opened, _, config: whole[1](opened, untimed, config))
-    tokenize.encode_item = clock.timed("encoding", whole[2])
+    untimed = finding(tokenizer)
+    tokenize.open_tokenizer = clock.timed("opening", opening)
+    tokenize.probe_hash = clock.timed("probe", lambda opened, _, config: probing(opened, untimed, config))
+    tokenize.encode_item = clock.timed("encoding", encoding)
     tokenize.signal_files = files
-    index.write_shard = clock.timed("hashing and writing", whole[4])
+    index.write_shard = clock.timed("hashing and writing", writing)
     try:
         yield
     finally:
-        (tokenize.open_tokenizer, tokenize.probe_hash, tokenize.encode_item, tokenize.signal_files,
-         index.write_shard) = whole  # fmt: skip
+        tokenize.open_tokenizer, tokenize.probe_hash, tokenize.encode_item = opening, probing, encoding
+        tokenize.signal_files, index.write_shard = finding, writing
 
 
 def exported(name: str, given: Path | None, place: Path) -> Path:
@@ -123,8 +118,9 @@ def row(name: str, folder: Path, data: Path, place: Path, workers: int, limit: i
     split = {part: statistics.median(own.get(part, 0.0) for own in splits) for part in splits[0]}
     once = sum(split.get(part, 0.0) for part in ONCE)
     return {
-        "data": name, "items": len(keys), "codes": sum(store.tokens), "workers": workers, "bare_s": loop, "wall_s": wall,
-        "ratio": loop / wall, "running": loop / (wall - once), "split_s": split, "bytes_a_code": size / sum(store.tokens),
+        "data": name, "items": len(keys), "codes": sum(store.tokens), "workers": workers, "bare_s": loop,
+        "wall_s": wall, "ratio": loop / wall, "running": loop / (wall - once), "split_s": split,
+        "bytes_a_code": size / sum(store.tokens),
     }  # fmt: skip
 
 
