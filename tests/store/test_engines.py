@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from opener import KEYS, Opener, fill_by
@@ -117,6 +118,7 @@ print(ray.is_initialized(), usage_stats_enabled())
 """
 
 
+@pytest.mark.slow  # a cluster of five processes, which gives itself 15 s to start
 def test_ray_gives_the_same_store_and_reports_to_nobody(tmp_path, alone):
     """In a process of its own: Ray leaves threads and handlers behind. There the network is blocked as in this one."""
     pytest.importorskip("ray")
@@ -127,6 +129,98 @@ def test_ray_gives_the_same_store_and_reports_to_nobody(tmp_path, alone):
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == ["False", "False"]
     assert contents(tmp_path / "tokens") == alone
+
+
+class StandIn(ModuleType):
+    """What RayWorkers asks of Ray, in this process: actors that compute when they are asked for what they gave."""
+
+    def __init__(self, *, running=False):
+        super().__init__("ray")
+        self.running, self.told, self.actors, self.killed = running, {}, [], 0
+        self.exceptions = SimpleNamespace(
+            RayActorError=type("RayActorError", (Exception,), {}), RayTaskError=type("RayTaskError", (Exception,), {})
+        )
+
+    def is_initialized(self):
+        return self.running
+
+    def init(self, **told):
+        self.running, self.told = True, told
+
+    def shutdown(self):
+        self.running = False
+
+    def remote(self, *, num_cpus):
+        assert num_cpus == 1
+
+        def build(cls):
+            def make(*arguments):
+                self.actors.append(cls(*arguments))
+                actor = self.actors[-1]
+                return SimpleNamespace(computed=SimpleNamespace(remote=lambda task: lambda: actor.computed(task)))
+
+            return SimpleNamespace(remote=make)
+
+        return build
+
+    def kill(self, actor):
+        self.killed += 1
+
+    def get(self, reference):
+        try:
+            return reference()
+        except ValueError as error:
+            found = self.exceptions.RayTaskError(str(error))
+            found.cause = error
+            raise found from None
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # what is set for Ray is not left behind
+
+    def put(**how):
+        module = StandIn(**how)
+        monkeypatch.setitem(sys.modules, "ray", module)
+        return module
+
+    return put
+
+
+def test_actors_give_the_same_store_in_a_cluster_of_their_own(tmp_path, alone, stand_in):
+    ray = stand_in()
+    fill_by(tmp_path / "tokens", RayWorkers(Opener(), workers=3))
+    assert contents(tmp_path / "tokens") == alone
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert ray.told["address"] == "local" and ray.told["num_cpus"] == 3 and ray.told["include_dashboard"] is False
+    assert len(ray.actors) == ray.killed == 3 and not ray.is_initialized()
+
+
+def test_a_cluster_that_is_there_is_used_and_goes_on(tmp_path, alone, stand_in, monkeypatch):
+    ray = stand_in(running=True)
+    fill_by(tmp_path / "one", RayWorkers(Opener(), workers=2))
+    assert ray.told == {} and ray.is_initialized() and ray.killed == 2
+    ray = stand_in()
+    monkeypatch.setenv("RAY_ADDRESS", "host:6379")
+    fill_by(tmp_path / "two", RayWorkers(Opener(), workers=2))
+    assert ray.told["address"] == "host:6379" and "num_cpus" not in ray.told
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == alone
+
+
+def test_what_an_actor_says_and_an_actor_that_dies(tmp_path, stand_in, monkeypatch):
+    ray = stand_in()
+    with pytest.raises(ValueError, match=r"03\.png cannot be encoded"):
+        fill_by(tmp_path / "tokens", RayWorkers(Opener(refuse="03.png"), workers=2))
+    assert not ray.is_initialized()
+    ray = stand_in()
+
+    def died(reference):
+        raise ray.exceptions.RayActorError("the actor died")
+
+    monkeypatch.setattr(ray, "get", died)
+    with pytest.raises(OSError, match=r"a worker process ended .*Ray says: the actor died"):
+        fill_by(tmp_path / "other", RayWorkers(Opener(), workers=2))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

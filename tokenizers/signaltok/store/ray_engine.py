@@ -60,8 +60,8 @@ class RayWorkers(Engine):
 
         try:
             yield from in_order(self.workers, keys, start)
-        except self.ray.exceptions.RayActorError:
-            raise OSError(DIED) from None
+        except self.ray.exceptions.RayActorError as error:
+            raise OSError(f"{DIED}. Ray says: {error}") from None
         except self.ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, ValueError | OSError):
                 raise error.cause from None
