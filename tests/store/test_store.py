@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_a_run_killed_inside_a_shard_goes_on(tmp_path):
     fill(tmp_path / "tokens")
     fill(tmp_path / "unbroken")
     assert contents(tmp_path / "tokens") == contents(tmp_path / "unbroken")
+
+
+def test_shards_from_before_there_were_channels_are_made_anew(tmp_path):
+    fill(tmp_path / "tokens")
+    (tmp_path / "tokens" / "shard-00002.json").unlink()
+    header = replace(HEADER, channels=3)
+    fill(tmp_path / "tokens", header=header)
+    fill(tmp_path / "unbroken", header=header)
+    assert contents(tmp_path / "tokens") == contents(tmp_path / "unbroken")
+    with pytest.raises(ValueError, match="codes of another tokenizer"):
+        fill(tmp_path / "tokens", header=replace(header, channels=1))
 
 
 def test_a_damaged_shard_is_named_when_read_and_made_anew_when_resumed(tmp_path):

@@ -192,6 +192,9 @@ def _finished(folder: Path, header: Header, plan: list[Planned]) -> set[int]:
     for path in _side_files(folder):
         side = read_side(path)
         theirs = Header.from_json(side)
+        # Shards written before headers had channels are made anew, so that all shards have one header.
+        older = theirs.channels is None and header.channels is not None
+        theirs = replace(theirs, channels=header.channels) if older else theirs
         if replace(theirs, probe=None) != replace(header, probe=None):
             raise TokenDataError(
                 str(folder),
@@ -209,6 +212,6 @@ def _finished(folder: Path, header: Header, plan: list[Planned]) -> set[int]:
             raise ValueError(
                 f"{path} was made from other items or with another shard size than asked for now; give a new folder"
             )
-        if holds(folder, side):
+        if not older and holds(folder, side):
             finished.add(planned.number)
     return finished

@@ -34,6 +34,8 @@ SPLITS = ("test", "val")
 class LanguageRun(Subject):
     """See Subject."""
 
+    module: LanguageModule
+
     def __init__(self, settings: dict[str, Any], data: TokenData) -> None:
         self.settings, self.data = settings, data
         if settings["run"]["init_from"] is not None:

@@ -12,12 +12,15 @@ from signaltok.training.assemble import build_module, build_run_data, build_toke
 from signaltok.training.config.build import build_each
 from signaltok.training.export import write_run
 from signaltok.training.figures import conclude
+from signaltok.training.module import TokenizerModule
 from signaltok.training.start import alignment_of, from_checkpoint, take_weights
 from signaltok.training.subject import Subject, check_run, chosen_checkpoint, starts_anew
 
 
 class TokenizerRun(Subject):
     """See Subject."""
+
+    module: TokenizerModule
 
     def __init__(self, settings: dict[str, Any], data: SignalData) -> None:
         self.settings = settings
