@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
+from signaltok.checks import check_decodes
 from signaltok.cli.console import progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.signal_files import signal_files
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.force:
         _check_free(options.out, names, files.words)
     tokenizer = open_tokenizer(folder, options.device)
+    check_decodes(tokenizer.decoder)
     with progress_bar("detokenize", len(store)) as progress:
         for item in store:
             signal = tokenizer.decode(to_stack(item, header))[0]
@@ -47,14 +49,16 @@ def run(options: argparse.Namespace) -> int:
 
 def to_stack(item: Item, header: Header) -> TokenStack:
     """The codes of one stored item as a batch of one."""
+    runs = item.spans is not None
     return TokenStack(
         levels=tuple(torch.from_numpy(level.astype(np.int64))[None] for level in item.levels),
         codebook_sizes=header.codebook_sizes,
         strides=header.strides,
         signal_size=item.signal_size,
-        lengths=(None,) * len(item.levels),
+        lengths=(torch.tensor([[len(item.levels[0])]]),) if runs else (None,) * len(item.levels),
         shares=header.shares,
         tokens=header.tokens_of(item),
+        spans=(torch.from_numpy(item.spans.astype(np.int64))[None],) if item.spans is not None else None,
     )
 
 

@@ -15,9 +15,9 @@ from signaltok.parts import Encoder
 class SpeechEncoder(Encoder):
     """signal [b, channels, n] -> latent [b, latent_dim, ceil(n / stride)].
 
-    axes: 1. bins: of the spectra; each is normalised to mean 0 and variance 1 of the training data, by running
-    averages of so much momentum. augmentation: None for none. trunk: of channels * bins inputs and width outputs, which a linear
-    layer turns into the latent.
+    axes: 1. sample_rate, size, transform, hop, bins, floor: of the spectra, see layers.log_mel; each bin is normalised
+    by running averages over the training data, of so much momentum. augmentation: None for none. trunk: of channels *
+    bins inputs and `width` outputs, which a linear layer turns into the latent.
     """
 
     def __init__(

@@ -37,7 +37,9 @@ class LogMel(SignalLayer):
             )
         if floor <= 0:
             raise ValueError(f"floor is {floor}; silence has a logarithm only above zero")
-        filters = mel_filters(sample_rate, transform, bins)
+        with torch.device("cpu"):  # filters are remembered by their settings, so not as tensors without memory
+            filters = mel_filters(sample_rate, transform, bins)
+            window = torch.hann_window(size, dtype=torch.float64)
         sums = filters.sum(1, keepdim=True)
         if not bool((sums > 0).all()):
             raise ValueError(
@@ -46,7 +48,6 @@ class LogMel(SignalLayer):
             )
         self.size, self.transform, self.hop, self.floor = size, transform, hop, floor
         self.reach, self.scale = (size - hop) // 2, Fraction(1, hop)
-        window = torch.hann_window(size, dtype=torch.float64)
         self.register_buffer("window", (window / math.sqrt(float(window.square().sum()))).float(), persistent=False)
         self.register_buffer("filters", (filters / sums).float(), persistent=False)
 

@@ -1,5 +1,7 @@
 """Residual convolutions over frames: the trunk of a small recognizer of speech."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -69,7 +71,13 @@ class ResidualConvolutions(SignalLayer):
         super().__init__()
         if depth < 1 or min(strides, default=0) < 1:
             raise ValueError(f"depth {depth} and strides {strides} must be 1 or more")
-        plain = {"outputs": width, "dilation": 1, "separable": False, "active": True, "momentum": momentum}
+        plain: dict[str, Any] = {
+            "outputs": width,
+            "dilation": 1,
+            "separable": False,
+            "active": True,
+            "momentum": momentum,
+        }
         stems = [
             NormalisedConvolution(inputs=width if number else inputs, kernel=stem_kernel, stride=stride, **plain)
             for number, stride in enumerate(strides)

@@ -6,6 +6,7 @@ the probability of all paths over its cells that collapse to its transcript.
 
 import logging
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 def least_cells(ids: Sequence[int]) -> int:
     """Cells that the shortest path of these tokens has: one each, and a blank between equal neighbours."""
-    return len(ids) + sum(one == other for one, other in zip(ids, ids[1:], strict=False))
+    return len(ids) + sum(one == other for one, other in pairwise(ids))
 
 
 class Ctc(Term):

@@ -6,6 +6,7 @@ Tensors, for levels q = 0, 1, ... and n items in the order of their keys:
     offsets.q     int64 [n + 1]   where each item begins in codes.q
     shape.q       int32 [n, axes] grid of each item; one axis where the tokens are a sequence
     signal_size   int32 [n, axes] size of each signal, so that decoding gives back the exact size
+    spans         int32 [tokens, 2]  where the tokens are runs: the signal positions [first, end) of each
     key           uint8, flat     UTF-8 of the keys;  key_offsets int64 [n + 1]
 """
 
@@ -120,6 +121,11 @@ def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
         tensors[f"codes.{level}"] = np.concatenate([np.zeros(0, kind), *(c.astype(kind).ravel() for c in codes)])
         tensors[f"offsets.{level}"] = _offsets([c.size for c in codes])
         tensors[f"shape.{level}"] = np.array([c.shape for c in codes], np.int32).reshape(-1, axes)
+    if header.runs:
+        spans = [np.zeros((0, 2), np.int64) if item.spans is None else item.spans for item in items]
+        if [len(own) for own in spans] != [item.levels[0].size for item in items]:
+            raise ValueError("the tokens of this tokenizer are runs: each needs a span")
+        tensors["spans"] = np.concatenate([np.zeros((0, 2), np.int32), *(own.astype(np.int32) for own in spans)])
     keys = [item.key.encode("utf-8", "surrogateescape") for item in items]
     tensors["key"] = np.frombuffer(b"".join(keys), np.uint8)
     tensors["key_offsets"] = _offsets([len(key) for key in keys])
@@ -143,7 +149,11 @@ def _items(tensors: dict[str, np.ndarray], header: Header) -> list[Item]:
                 raise ValueError(f"{key}: level {level} has the code {codes.max()}, its codebook has 0 to {size - 1}")
             levels.append(codes)
         size = tuple(int(n) for n in tensors["signal_size"][number])
-        items.append(Item(key=key, levels=tuple(levels), signal_size=size))
+        spans = None
+        if header.runs:
+            first, last = tensors["offsets.0"][number : number + 2]
+            spans = tensors["spans"][first:last]
+        items.append(Item(key=key, levels=tuple(levels), signal_size=size, spans=spans))
     return items
 
 

@@ -68,7 +68,7 @@ class TokenStack:
     signal_lengths: Int64[Tensor, "b axes"] | None = None
     shares: tuple[Share, ...] | None = None
     tokens: int | None = None
-    spans: tuple[Int64[Tensor, "b n 2"] | None, ...] | None = None
+    spans: tuple[Int64[Tensor, "b _ 2"] | None, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.shares is None:
@@ -105,7 +105,7 @@ class TokenStack:
                 f"{None if lengths is None else tuple(lengths.shape)}"
             )
 
-    def seconds(self, level: int, sample_rate: int) -> tuple[Float64[Tensor, "n 2"], ...]:
+    def seconds(self, level: int, sample_rate: int) -> tuple[Float64[Tensor, "_ 2"], ...]:
         """When each token of a level of variable length begins and ends, an item an entry."""
         assert self.spans is not None
         spans, lengths = self.spans[level], self.lengths[level]
