@@ -135,7 +135,7 @@ def test_batches_hold_at_most_so_much_and_each_pass_every_utterance_once():
     for batch in batches:
         lengths = [int(made.lengths[number % 51]) for number in batch]
         assert len(batch) <= 8 and (len(batch) == 1 or max(lengths) * len(batch) <= 300)
-    first = [number for number in sum(batches, []) if number < 51]
+    first = [number for batch in batches for number in batch if number < 51]
     assert sorted(first) == list(range(51))
     padded = sum(max(int(made.lengths[n % 51]) for n in b) * len(b) for b in batches)
     heard = sum(int(made.lengths[n % 51]) for b in batches for n in b)
