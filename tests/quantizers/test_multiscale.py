@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import signaltok
-from signaltok.cli.detokenize import to_stack
+from signaltok.cli.stored import to_stack
 from signaltok.cli.tokenize import read_header
 from signaltok.data.read_image import read_image
 from signaltok.decoders.conv import ConvDecoder

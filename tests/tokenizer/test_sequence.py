@@ -9,7 +9,7 @@ import torch
 import signaltok
 from signaltok.artifact.card import card_text
 from signaltok.artifact.read import read_config
-from signaltok.cli.detokenize import to_stack
+from signaltok.cli.stored import to_stack
 from signaltok.data.read_image import read_image
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.vit import ViTDecoder

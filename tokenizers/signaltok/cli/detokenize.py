@@ -4,17 +4,13 @@ import argparse
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import torch
-
 from signaltok.checks import check_decodes
 from signaltok.cli.console import progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.signal_files import signal_files
+from signaltok.cli.stored import to_stack
 from signaltok.cli.tokenize import read_header
 from signaltok.store.index import Store, read_store
-from signaltok.store.plan import Header, Item
-from signaltok.types.token_stack import TokenStack
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,21 +41,6 @@ def run(options: argparse.Namespace) -> int:
             progress.advance(progress.task_ids[0])
     say(f"{len(names)} {files.words} in {options.out}")
     return 0
-
-
-def to_stack(item: Item, header: Header) -> TokenStack:
-    """The codes of one stored item as a batch of one."""
-    runs = item.spans is not None
-    return TokenStack(
-        levels=tuple(torch.from_numpy(level.astype(np.int64))[None] for level in item.levels),
-        codebook_sizes=header.codebook_sizes,
-        strides=header.strides,
-        signal_size=item.signal_size,
-        lengths=(torch.tensor([[len(item.levels[0])]]),) if runs else (None,) * len(item.levels),
-        shares=header.shares,
-        tokens=header.tokens_of(item),
-        spans=(torch.from_numpy(item.spans.astype(np.int64))[None],) if item.spans is not None else None,
-    )
 
 
 def _file_names(store: Store, suffix: str) -> dict[str, PurePosixPath]:

@@ -7,7 +7,7 @@ store and the tokenizer, and is written anew each time.
 import json
 from pathlib import Path
 
-from signaltok.cli.detokenize import to_stack
+from signaltok.cli.stored import to_stack
 from signaltok.files import write_text
 from signaltok.store.index import read_store
 from signaltok.tokenizer import Tokenizer
