@@ -83,6 +83,8 @@ def test_detokenize_says_that_there_is_no_waveform(stored, tmp_path, capsys):
     assert "gives text and has no waveform" in capsys.readouterr().err and not (tmp_path / "back").exists()
 
 
-def test_a_stream_says_how_many_tokens_there_are(stored):
+def test_a_stream_says_how_many_tokens_there_are(stored, tmp_path):
     header = read_store(stored / "tokens").header
     assert header.runs and stream_of(header.to_json()).grids == "explicit"
+    command = ["stream", str(stored / "tokens"), "--out", str(tmp_path / "ids"), "--format", "nanogpt"]
+    assert main(command) == 0
