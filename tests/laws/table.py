@@ -12,18 +12,21 @@ from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.spectral import SpectralDecoder
+from signaltok.decoders.text import TextDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
+from signaltok.encoders.speech import SpeechEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
 from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.convolutions import Convolutions
 from signaltok.layers.local_attention import LocalAttention
 from signaltok.layers.lstm import Lstm
+from signaltok.layers.residual_convolutions import ResidualConvolutions
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.tail import TailDrop
 from signaltok.layers.windowed_transformer import WindowedTransformer
@@ -37,6 +40,7 @@ from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
+from signaltok.quantizers.ctc import CtcQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
@@ -52,6 +56,7 @@ from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScal
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
 from signaltok.quantizers.split import SplitQuantizer
+from signaltok.text.spelling import CharacterSpelling
 
 DIM = 4
 STRIDE = 4
@@ -186,6 +191,7 @@ def normalised(quantizer: Quantizer, z: Tensor) -> Tensor:
 
 QUANTIZERS = {
     "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
+    "ctc": Row(lambda: CtcQuantizer(latent_dim=DIM), itself),
     "fsq": Row(lambda: lattice(DIM, [8, 5, 5, 5]), bounded),
     "fsq projected": Row(lambda: lattice(DIM, [5, 5, 5])),
     "fsq entropy": Row(
@@ -378,6 +384,24 @@ def codec_decoder(axes: int, rule: str, depthwise: bool = False, **changes: obje
     return build
 
 
+def speech_encoder() -> Encoder:
+    return SpeechEncoder(
+        axes=1,
+        channels=3,
+        sample_rate=16000,
+        size=8,
+        transform=64,
+        hop=2,
+        bins=4,
+        floor=1e-2,
+        momentum=0.1,
+        augmentation=None,
+        trunk=ResidualConvolutions(inputs=12, width=8, strides=[2], stem_kernel=3, depth=1, kernel=3, momentum=0.1),
+        width=8,
+        latent_dim=DIM,
+    )
+
+
 def lstm() -> Lstm:
     return Lstm(width=TOP, layers=1)
 
@@ -409,6 +433,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
         latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
     ),
     "spectral": lambda: SpectralEncoder(**SPECTRAL, axes=1, compression=0.3, floor=1e-3),
+    "speech": speech_encoder,
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
@@ -428,17 +453,23 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         1, "plain", strides=[2], latent_layers=[lambda: TransposedConvolution(groups=DIM, **RESAMPLE), transformer]
     ),
     "spectral": lambda: SpectralDecoder(**SPECTRAL, context=None),
+    "text": lambda: TextDecoder(
+        axes=1, channels=3, stride=STRIDE, latent_dim=DIM, spelling=CharacterSpelling(symbols="abc")
+    ),
 }
 
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, and of codecs. Those that give no signal (tests/decoders/test_none.py) are left out."""
+    those over one axis, and of codecs; speech, which has no twin, with spectral. Those that give no signal
+    (tests/decoders/test_none.py, tests/tokenizer/test_text.py) are left out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
     twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
     return [
         (e, d)
         for e, encoder in encoders.items()
         for d, decoder in decoders.items()
-        if encoder.tokens == decoder.tokens and (e == d or not {e, d} & twins) and decoder.reconstructs
+        if encoder.tokens == decoder.tokens
+        and (e == d or (e, d) == ("speech", "spectral") or not {e, d} & twins)
+        and decoder.reconstructs
     ]

@@ -1,4 +1,7 @@
-"""Law 7 for the terms align and distill and for the balance of gradients: each process gives its part of the loss."""
+"""Law 7 for the terms align, distill and ctc, batch norm and SpecAugment, and balances.
+
+Each process gives its part of the loss.
+"""
 
 import os
 import subprocess
@@ -33,5 +36,8 @@ def test_two_processes_train_what_one_trains(tmp_path):
     tower = "distilled.objective.terms.tower"
     assert not torch.equal(alone[f"{tower}.settled.stem.weight"], alone[f"{tower}.encoder.stem.weight"])
     assert bool((alone["distilled.balance.sums"] > 0).all())
-    for name in CASES:
+    assert (
+        int(alone["spoken.encoder.trunk.normalise.steps"]) == int(alone["spoken.encoder.trunk.augment.draws.steps"]) > 0
+    )
+    for name in (*CASES, "spoken"):
         assert alone[f"{name}.losses"][-1] < alone[f"{name}.losses"][0]

@@ -12,6 +12,7 @@ The path of the data, by the rooms of this package:
     artifact   the exported folder                   reports    pictures, plots, the page of a run
     training   Lightning and Hydra, only here        published  public models' weights as tokenizers
     streams    ids of one vocabulary, exact both ways  cli        the `signaltok` command
+    text       what is said, as tokens
     language   a small language model on the stream
 
 Importing the package costs what importing torch costs; the names below are loaded when they are first used.

@@ -82,8 +82,13 @@ def check_signal(
         raise ValueError(f"lengths must lie in 1 to {tuple(signal.shape[2:])}, got {lengths.tolist()}")
 
 
-def check_stack(stack: TokenStack, sizes: tuple[int, ...], strides: tuple, shares: tuple, tokens: int | None) -> None:
-    """Raise ValueError for codes that are not of a tokenizer with these codebook sizes, strides, shares and tokens."""
+def check_stack(
+    stack: TokenStack, sizes: tuple[int, ...], strides: tuple, shares: tuple, tokens: int | None, runs: bool
+) -> None:
+    """Raise ValueError for codes that are not of a tokenizer with these codebook sizes, strides, shares and tokens.
+
+    runs: whether its one level is of variable length.
+    """
     count = len(stack.levels)
     theirs = (stack.codebook_sizes, stack.strides, stack.shares)
     if not count or theirs != (sizes[:count], strides[:count], shares[:count]):
@@ -96,4 +101,30 @@ def check_stack(stack: TokenStack, sizes: tuple[int, ...], strides: tuple, share
             f"the codes are over {stack.tokens} tokens, this tokenizer's over {tokens} (None: a grid of the size of "
             "the signal): they come from another tokenizer"
         )
+    if runs != any(spans is not None for spans in stack.spans or ()):
+        raise ValueError(
+            "the codes are a grid, but this tokenizer's tokens have lengths of their own and need their spans"
+            if runs
+            else "the codes have spans, but this tokenizer's lie on a grid: they come from another tokenizer"
+        )
     stack.check_range()
+
+
+def check_decodes(decoder: Decoder) -> None:
+    """Raise ValueError where the decoder gives no signal, saying what it does give."""
+    if not decoder.reconstructs:
+        raise ValueError(
+            "the decoder of this tokenizer gives text and has no waveform; Tokenizer.text(stack) is what was said"
+            if decoder.writes
+            else "this tokenizer only encodes: it was trained without a decoder, so codes give no signal"
+        )
+
+
+def cells_of_chunk(chunk: int | tuple[int, ...] | None, stride: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Cells that are moved at a time. Raises ValueError where chunk is no multiple of the stride on each axis."""
+    if chunk is None:
+        return None
+    extents = (chunk,) * len(stride) if isinstance(chunk, int) else tuple(chunk)
+    if len(extents) != len(stride) or any(n <= 0 or n % step for n, step in zip(extents, stride, strict=False)):
+        raise ValueError(f"chunk must be a positive multiple of the stride {stride} on each axis, got {chunk}")
+    return tuple(n // step for n, step in zip(extents, stride, strict=True))

@@ -17,7 +17,7 @@ The laws (docs/design.md, section 1) that every part keeps:
 
 import inspect
 from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from signaltok.types.memory import Memory
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import WHOLE, Share
+from signaltok.types.transcript import Transcript
 
 
 class _RecordsArguments(ABCMeta):
@@ -107,6 +108,7 @@ class Decoder(Part, nn.Module, ABC):
     arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
     and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal,
     least: as of an encoder. reconstructs: False where what it gives is a placeholder, of a tokenizer that only encodes.
+    writes: whether vectors stand for text, which `text` gives.
     """
 
     axes: int
@@ -118,6 +120,7 @@ class Decoder(Part, nn.Module, ABC):
     causal: bool = False
     least: int = 1
     reconstructs: bool = True
+    writes: bool = False
 
     @abstractmethod
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
@@ -132,6 +135,14 @@ class Decoder(Part, nn.Module, ABC):
     ) -> tuple[Float[Tensor, "b c *s"], Float[Tensor, "b k *s"] | None]:
         """The training forward: the signal and, of a decoder that gives a distribution, its parameters; else None."""
         return self(z_q, lengths), None
+
+    def text(self, z_q: Float[Tensor, "1 d l"]) -> str:
+        """Of a decoder that writes: what the vectors of one item stand for."""
+        raise NotImplementedError(f"{type(self).__name__} gives no text")
+
+    def pieces(self, tokens: Int64[Tensor, " n"]) -> list[str]:
+        """Of a decoder that writes: what each token of a collapsed level stands for."""
+        raise NotImplementedError(f"{type(self).__name__} gives no text")
 
     @property
     def last_layer(self) -> nn.Module:
@@ -154,11 +165,14 @@ class Quantizer(Part, nn.Module, ABC):
     """latent -> codes and z_q.
 
     latent_dim: channels of the latent. codebook_sizes: codes a level, outermost level first; empty for the one
-    quantizer without codes. level_strides and level_shares: of each level's grid against the latent grid.
+    quantizer without codes. level_strides and level_shares: of each level's grid against the latent grid. blank: a code
+    that says nothing, of a quantizer with one level whose tokens are runs of equal codes; over one axis a tokenizer
+    then collapses the path (types.runs). None where a token is a cell.
     """
 
     latent_dim: int
     progress: float = 0.0
+    blank: int | None = None
 
     @property
     @abstractmethod
@@ -248,6 +262,9 @@ class Term(Part, nn.Module, ABC):
     @abstractmethod
     def check(self, quantizer: Quantizer) -> None:
         """Raise ValueError where this term cannot be computed with this quantizer."""
+
+    def check_transcripts(self, transcripts: Sequence[Transcript], stride: int) -> None:
+        """Told before the first step what is said in the items of all splits, and the encoder's stride."""
 
     @abstractmethod
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:

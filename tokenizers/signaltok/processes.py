@@ -60,6 +60,29 @@ class _Gathered(torch.autograd.Function):
         return sum_over_group(gradient)[context.first : context.first + context.count]
 
 
+class _Total(torch.autograd.Function):
+    """sum_over_group with its gradient: what any process makes of the sum is there for each summand."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        del context
+        return sum_over_group(x)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        del context
+        return sum_over_group(gradient.contiguous())
+
+
+def total_over_group(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """sum_over_group, and the gradient goes back through it, summed over what all processes make of the sum."""
+    if not in_group():
+        return x
+    total = _Total.apply(x)
+    assert isinstance(total, Tensor)
+    return total
+
+
 def rows_before(count: int, device: torch.device) -> int:
     """How many rows the processes of lower rank have, of which this one has `count`."""
     rank, world = place()

@@ -28,6 +28,8 @@ def against_streaming(encoder: Encoder, quantizer: Quantizer, decoder: Decoder) 
             )
     if not quantizer.codebook_sizes:
         return f"{type(quantizer).__name__} has no codes"
+    if quantizer.blank is not None:
+        return f"{type(quantizer).__name__} gives runs of codes, and one may begin in one piece and end in the next"
     if set(quantizer.level_strides) != {1} or set(quantizer.level_shares) != {WHOLE}:
         return f"{type(quantizer).__name__} has levels that are coarser than the latent, of several cells each"
     return None

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from signaltok.artifact.write import write_tokenizer
 from signaltok.blocks import Span, assemble, pad_to, plan
-from signaltok.checks import check_parts, check_signal, check_stack, context_of
+from signaltok.checks import cells_of_chunk, check_decodes, check_parts, check_signal, check_stack, context_of
+from signaltok.collapsing import path_of, stack_of_runs
 from signaltok.exactness import exact_arithmetic, full_precision
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
@@ -79,7 +80,7 @@ class Tokenizer(Part, nn.Module):
         """
         self._check_signal(signal, lengths)
         with self._exactly():
-            latents = self._latents(signal, lengths, self._cells(chunk))
+            latents = self._latents(signal, lengths, cells_of_chunk(chunk, self.encoder.stride))
             codes = [self._codes(latent) for latent in latents]
         levels = tuple(
             pad_to(list(level), self._grid_of(signal, n)) for n, level in enumerate(zip(*codes, strict=True))
@@ -93,11 +94,19 @@ class Tokenizer(Part, nn.Module):
         tokens, fewer of them decode too: decode(encode(signal).shortened(16)). Raises ValueError for codes that are
         not this tokenizer's, and where it has no decoder.
         """
-        if not self.decoder.reconstructs:
-            raise ValueError("this tokenizer only encodes: it was trained without a decoder, so codes give no signal")
+        check_decodes(self.decoder)
         self._check_stack(stack)
         with self._exactly():
-            return self._decode_stack(stack, self._cells(chunk))
+            return self._decode_stack(stack, cells_of_chunk(chunk, self.encoder.stride))
+
+    def text(self, stack: TokenStack) -> tuple[str, ...]:
+        """What the codes of each item say. Raises ValueError where the decoder gives no text."""
+        if not self.decoder.writes:
+            raise ValueError(f"{type(self.decoder).__name__} gives signals and no text; Tokenizer.decode gives them")
+        self._check_stack(stack)
+        with self._exactly():
+            stack = stack.to(self.device)
+            return tuple(self.decoder.text(self._vectors_of(stack, item)[0]) for item in range(stack.batch_size))
 
     def embed(self, signal: Float[Tensor, "b c *s"]) -> Float[Tensor, "b n d"]:
         """The latent before quantization as continuous tokens, in raster order."""
@@ -143,7 +152,12 @@ class Tokenizer(Part, nn.Module):
         lengths: Int64[Tensor, "b axes"] | None,
         tokens: int | None = None,
     ) -> TokenStack:
-        """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know."""
+        """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know.
+
+        levels: on their grids; of a quantizer with a blank they are collapsed here.
+        """
+        if self.collapses:
+            return stack_of_runs(levels[0], self.quantizer, self.encoder.stride, signal_size, lengths)
         sequence = self.encoder.tokens is not None
         return TokenStack(
             levels=levels,
@@ -158,6 +172,11 @@ class Tokenizer(Part, nn.Module):
             shares=self.shares,
             tokens=self.encoder.tokens if tokens is None else tokens,
         )
+
+    @property
+    def collapses(self) -> bool:
+        """Whether codes are runs of a path over one axis: a level of variable length, whose tokens have spans."""
+        return self.quantizer.blank is not None and self.encoder.axes == 1 and self.encoder.tokens is None
 
     def stream(self, latency: int | None = None) -> Stream:
         """A signal as it comes. latency: samples that are computed at a time; None: the block.
@@ -242,7 +261,9 @@ class Tokenizer(Part, nn.Module):
         check_signal(signal, lengths, self.encoder.axes, self.encoder.channels, self.value_range)
 
     def _check_stack(self, stack: TokenStack) -> None:
-        check_stack(stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens)
+        check_stack(
+            stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens, self.collapses
+        )
 
     def _moved(self, piece: Tensor) -> Tensor:
         return piece.to(self.device, torch.float32)
@@ -345,15 +366,24 @@ class Tokenizer(Part, nn.Module):
         stack = stack.to(self.device)
         signals = []
         for item in range(stack.batch_size):
-            levels = []
-            for level, lengths in zip(stack.levels, stack.lengths, strict=True):
-                cells = tuple(level.shape[1:]) if lengths is None else tuple(int(n) for n in lengths[item])
-                levels.append(level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous())
-            own = stack.signal_lengths
-            size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
-            z_q = self._vectors(tuple(levels), grid_size(size, self.encoder.stride))
+            z_q, size = self._vectors_of(stack, item)
             signals.append(self._decode_latent(z_q, size, chunk))
         return pad_to(signals, stack.signal_size)
+
+    def _vectors_of(self, stack: TokenStack, item: int) -> tuple[Tensor, tuple[int, ...]]:
+        """What the decoder is given of an item, and the size of its signal."""
+        own = stack.signal_lengths
+        size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
+        grid = grid_size(size, self.encoder.stride)
+        assert stack.spans is not None
+        levels = []
+        for level, lengths, spans in zip(stack.levels, stack.lengths, stack.spans, strict=True):
+            cells = tuple(level.shape[1:]) if lengths is None else tuple(int(n) for n in lengths[item])
+            codes = level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous()
+            if spans is not None:
+                codes = path_of(codes, spans[item, : cells[0]], self.quantizer, self.encoder.stride, grid)
+            levels.append(codes)
+        return self._vectors(tuple(levels), grid), size
 
     def _spans(
         self, part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None
@@ -369,12 +399,3 @@ class Tokenizer(Part, nn.Module):
         pieces = (None,) * part.axes if chunk is None else chunk
         context = context_of(part)
         return tuple(plan(n, b, k, c) for n, b, k, c in zip(cells, sizes, context, pieces, strict=True))
-
-    def _cells(self, chunk: int | tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if chunk is None:
-            return None
-        extents = (chunk,) * self.encoder.axes if isinstance(chunk, int) else tuple(chunk)
-        stride = self.encoder.stride
-        if len(extents) != len(stride) or any(n <= 0 or n % step for n, step in zip(extents, stride, strict=False)):
-            raise ValueError(f"chunk must be a positive multiple of the stride {stride} on each axis, got {chunk}")
-        return tuple(n // step for n, step in zip(extents, stride, strict=True))

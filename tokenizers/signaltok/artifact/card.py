@@ -25,7 +25,8 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
         "tokenizer = signaltok.load(FOLDER)",
         f"x = {reading(config)}[None]",
     ]
-    lines += ["stack = tokenizer.encode(x)", "y = tokenizer.decode(stack)"] if sizes else ["z = tokenizer.embed(x)"]
+    use = "text = tokenizer.text(stack)" if config.get("runs") else "y = tokenizer.decode(stack)"
+    lines += ["stack = tokenizer.encode(x)", use] if sizes else ["z = tokenizer.embed(x)"]
     lines += ["```", "", f"Fingerprint: `{config['fingerprint']}`", ""]
     headings = (("Weights", "weights"), ("Data", "data"), ("Licence of the data", "licence"), ("Protocol", "protocol"))
     for heading, key in headings:
@@ -43,8 +44,11 @@ def card_text(config: dict[str, Any], card: dict[str, Any]) -> str:
 def rate_of(config: dict[str, Any]) -> tuple[float, str]:
     """(bits, of what) of the codes that a config or a store's header describes.
 
-    Of a pixel, position or second where the grid follows from the size of the signal, else of a whole signal.
+    Of a pixel, position or second where the grid follows from the size of the signal, of a token where nobody knows
+    how many there will be, else of a whole signal.
     """
+    if config.get("runs"):
+        return math.log2(config["codebook_sizes"][0]), "token"
     tokens, levels = config.get("sequence_length"), zip(config["codebook_sizes"], config["strides"], strict=True)
     if tokens is not None:
         unit = "picture" if config["modality"] == "image" else "signal"

@@ -53,6 +53,9 @@ class Exportable(Protocol):
     @property
     def shares(self) -> tuple[Share, ...]: ...  # noqa: D102
 
+    @property
+    def collapses(self) -> bool: ...  # noqa: D102
+
     def state_dict(self) -> dict[str, Tensor]: ...  # noqa: D102
 
 

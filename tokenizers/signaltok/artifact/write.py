@@ -46,7 +46,8 @@ def write_tokenizer(
             "modality": modality,
             "channels": tokenizer.encoder.channels,
             "value_range": list(tokenizer.value_range),
-            "size_rule": size_rule(tokenizer.encoder.tokens),
+            "size_rule": RUNS_RULE if tokenizer.collapses else size_rule(tokenizer.encoder.tokens),
+            **({"runs": True} if tokenizer.collapses else {}),
             "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
             **({} if tokenizer.sample_rate is None else {"sample_rate": tokenizer.sample_rate}),
@@ -65,6 +66,9 @@ def write_tokenizer(
         if samples:
             _write_samples(folder / layout.SAMPLES, samples)
     return out
+
+
+RUNS_RULE = "as many codes as runs of a path of ceil(size / stride) cells has, blanks left out; any size"
 
 
 def size_rule(tokens: int | None) -> str:

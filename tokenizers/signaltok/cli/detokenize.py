@@ -4,6 +4,7 @@ import argparse
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from signaltok.checks import check_decodes
 from signaltok.cli.console import progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.signal_files import signal_files
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.force:
         _check_free(options.out, names, files.words)
     tokenizer = open_tokenizer(folder, options.device)
+    check_decodes(tokenizer.decoder)
     with progress_bar("detokenize", len(store)) as progress:
         for item in store:
             signal = tokenizer.decode(to_stack(item, header))[0]

@@ -17,6 +17,7 @@ from signaltok.artifact.read import read_config, read_tensors
 from signaltok.cli import verify
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED, is_run
+from signaltok.cli.spoken import SPOKEN
 from signaltok.files import read_json
 from signaltok.metrics.codes import summarize_counts
 from signaltok.store.index import is_store, read_store
@@ -140,6 +141,10 @@ def _store_rows(path: Path, options: argparse.Namespace) -> list[tuple[str, str]
         for item in store:
             count(item)
     rows = [("kind", "token store"), *verified, *_shape_rows(store.header.to_json())]
+    if store.header.runs and store.header.sample_rate is not None:
+        rows.append(("tokens a second", f"{sum(store.tokens) * store.header.sample_rate / max(1, pixels):.2f}"))
+    if (path / SPOKEN).is_file():
+        rows.append(("what is said", str(path / SPOKEN)))
     rows += [("items", str(len(store))), ("tokens", ", ".join(map(str, store.tokens)))]
     rows += [("shards", f"{len(store.shards)}, every hash holds"), ("signal positions", str(pixels))]
     rows += count_rows([hits for hits in counts if len(hits)])

@@ -1,6 +1,7 @@
 """Turn a folder of pictures or sounds into a token store: hashed shards of codes, one item a file.
 
-A run that was stopped goes on where it stopped when the same command is given again.
+Of a tokenizer that gives text, spoken.jsonl beside it says what each item says and when. A run that was stopped goes on
+where it stopped when the same command is given again.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from signaltok.cli.console import complain, progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
+from signaltok.cli.spoken import write_spoken
 from signaltok.files import write_text
 from signaltok.language.decoding import ORIGIN
 from signaltok.store.engines import Engine, InProcess, LocalProcesses, check_workers
@@ -81,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     if not index["items"]:
         raise ValueError(f"none of the {failed} {files.words} of {options.folder} could be read")
     unread = f", {failed} could not be read" if failed else ""
+    if tokenizer.decoder.writes:
+        say(f"what was said, token by token: {write_spoken(tokenizer, options.out)}")
     say(f"{index['items']} {files.words}, {sum(index['tokens'])} tokens in {options.out}{unread}")
     return 0
 
@@ -136,7 +140,8 @@ def encode_item(tokenizer: Tokenizer, key: str, signal: Tensor) -> Item:
     """The codes of a signal [c, *s]."""
     stack = tokenizer.encode(signal[None])
     levels = tuple(level[0].cpu().numpy() for level in stack.levels)
-    return Item(key=key, levels=levels, signal_size=stack.signal_size)
+    spans = None if stack.spans is None or stack.spans[0] is None else stack.spans[0][0].cpu().numpy()
+    return Item(key=key, levels=levels, signal_size=stack.signal_size, spans=spans)
 
 
 def read_header(folder: Path) -> Header:

@@ -34,6 +34,7 @@ class AudioFolder(AudioFiles):
             raise ValueError(
                 f"the folder {root} holds no audio; expected files ending in {', '.join(sorted(SUFFIXES))}"
             )
+        self.found = tuple(keys)
         names = {key: key for key in keys}
         if split == "text":
             texts = read_transcripts(folder / TRANSCRIPTS)

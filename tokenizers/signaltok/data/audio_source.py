@@ -105,7 +105,7 @@ class AudioFiles(AudioSource):
 
     def keys(self, split: Split) -> tuple[str, ...]:
         """Keys of a split, in the order they were given."""
-        keys = self._keys[split]
+        keys = self.split_keys(split)
         if not keys:
             counts = ", ".join(f"{len(self._keys[name])} {name}" for name in SPLITS)
             raise ValueError(
@@ -113,6 +113,10 @@ class AudioFiles(AudioSource):
                 "Add files, or choose another data.split"
             )
         return keys
+
+    def split_keys(self, split: Split) -> tuple[str, ...]:
+        """The same, and none where there are none."""
+        return self._keys[split]
 
     def length(self, key: str) -> int:
         """See AudioSource."""

@@ -10,6 +10,7 @@ from signaltok.data.collate import Item, collate
 from signaltok.data.order import EvaluationShare, RunOrder
 from signaltok.data.split import Split
 from signaltok.types.batch import Batch
+from signaltok.types.transcript import Transcript
 
 
 class NumberedItems(ABC):
@@ -74,6 +75,10 @@ class SignalData(ABC):
         item = self.train_set(0)[0]
         found = {"text": item.text, "pair": item.pair, "labels": item.label}
         return frozenset(name for name, value in found.items() if value is not None)
+
+    def transcripts(self) -> list[Transcript] | None:
+        """What is said in the items of every split; None of data that do not say."""
+        return None
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Residual(SignalLayer):
         self.causal = all(way.causal for way in ways)
         self.least = max(way.least for way in ways)
 
-    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b c *l"]:
+    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b d *l"]:
         """See SignalLayer."""
         other = x if self.shortcut is None else self.shortcut(x, extent=extent)
         y = self.branch(x, extent=extent)

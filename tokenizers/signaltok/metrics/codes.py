@@ -38,13 +38,18 @@ class CodeCounter:
         """Occurrences of every code, a tensor a level, on the processor; summed over the processes of a group."""
         return tuple(sum_over_group(level).cpu() for level in self._counts)
 
-    def summary(self, signal_positions: int, frame_rates: tuple[float, ...] | None = None) -> dict[str, float]:
+    def summary(
+        self, signal_positions: int, frame_rates: tuple[float, ...] | None = None, may_be_empty: bool = False
+    ) -> dict[str, float]:
         """As summarize_counts, with the counts of all processes; signal_positions likewise of all."""
-        return summarize_counts(self.counts(), signal_positions, frame_rates)
+        return summarize_counts(self.counts(), signal_positions, frame_rates, may_be_empty)
 
 
 def summarize_counts(
-    counts: tuple[Int64[Tensor, "_"], ...], signal_positions: int, frame_rates: tuple[float, ...] | None = None
+    counts: tuple[Int64[Tensor, "_"], ...],
+    signal_positions: int,
+    frame_rates: tuple[float, ...] | None = None,
+    may_be_empty: bool = False,
 ) -> dict[str, float]:
     """The numbers of a stack of levels, and each level's own under `<name>_<level>`.
 
@@ -52,10 +57,11 @@ def summarize_counts(
     Of signals without time: bits_per_pixel: sum over levels of tokens * log2 K, per signal position;
     entropy_bits_per_pixel: with the entropy instead of log2 K, what an ideal coder of single tokens would need.
     With frame_rates, each level's tokens a second: bitrate, the sum over levels of frame rate * log2 K in bits a
-    second, and effective_bitrate, with the entropy instead of log2 K.
+    second, and effective_bitrate, with the entropy instead of log2 K. may_be_empty: of levels of variable length, which
+    may have no token at all; without it that is a ValueError.
     """
     tokens = [int(level.sum()) for level in counts]
-    if not counts or not all(tokens) or signal_positions <= 0:
+    if not counts or not (may_be_empty or all(tokens)) or signal_positions <= 0:
         raise ValueError(f"no tokens to summarize: {tokens} tokens a level, {signal_positions} signal positions")
     entropy = [entropy_bits(level) for level in counts]
     dead = [int((level == 0).sum()) for level in counts]
@@ -67,7 +73,7 @@ def summarize_counts(
         "usage": min(usage),
         "perplexity": min(perplexity),
         "dead": float(sum(dead)),
-        "entropy": ideal / sum(tokens),
+        "entropy": ideal / max(1, sum(tokens)),
         "tokens": float(sum(tokens)),
     }
     if frame_rates is None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from signaltok.metrics.codes import CodeCounter
 from signaltok.metrics.distortion import Metric
 from signaltok.metrics.distribution import SetMetric
+from signaltok.metrics.error_rate import ErrorRate, SymbolErrorRate, TextSets
 from signaltok.metrics.feature_sets import FeatureSets
 from signaltok.metrics.joint_codes import TupleCounter
 from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
@@ -23,7 +24,7 @@ from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import TokenStack
 
-AnyMetric = Metric | SetMetric | LinearProbe | Retrieval | ZeroShot
+AnyMetric = Metric | SetMetric | LinearProbe | Retrieval | ZeroShot | ErrorRate | SymbolErrorRate
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Evaluation:
     """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
 
     pictures, sounds: some items, None where the signals are no pictures, no sounds. protocols: of those values that
-    mean nothing without one. neighbours: what texts find, where a metric compares items with texts.
+    mean nothing without one. neighbours: what texts find, where a metric compares items with texts. texts: of a few
+    items of this process, key, what was said and what the codes say.
     """
 
     values: dict[str, float]
@@ -40,6 +42,7 @@ class Evaluation:
     sounds: Sounds | None = None
     protocols: dict[str, str] = field(default_factory=dict)
     neighbours: Neighbours | None = None
+    texts: tuple[tuple[str, str, str], ...] = ()
 
 
 def evaluate(
@@ -87,6 +90,7 @@ def evaluate(
                 lengths = None if batch.lengths is None else batch.lengths.to(tokenizer.device)
                 decoded, stack, result = _reconstructed(tokenizer, signal, lengths, tokens, levels)
                 tally.add(signal, lengths, batch.keys, decoded, stack)
+                tally.texts.add(batch, tokenizer, stack)
                 if result is not None:
                     tally.probes.add(batch.labels, batch.keys, tokenizer.quantizer, result, stack)
                     tally.retrieval.add(batch, tokenizer.quantizer, result, stack)
@@ -126,6 +130,7 @@ class _Tally:
         self.probes = ProbeSets({name: metric for name, metric in metrics.items() if isinstance(metric, LinearProbe)})
         compared = {n: metric for n, metric in metrics.items() if isinstance(metric, Retrieval | ZeroShot)}
         self.retrieval = RetrievalSets(compared, alignment, tokenizer.value_range)
+        self.texts = TextSets({n: m for n, m in metrics.items() if isinstance(m, ErrorRate | SymbolErrorRate)})
         self.value_range = tokenizer.value_range
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
         self.tuples = TupleCounter()
@@ -133,7 +138,8 @@ class _Tally:
         self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
         self.pictures = PictureKeeper(self.value_range)
         rate = tokenizer.sample_rate
-        self.sounds = None if rate is None else SoundKeeper(rate)
+        kept = rate is not None and tokenizer.decoder.reconstructs
+        self.sounds = SoundKeeper(rate) if kept else None
 
     def add(
         self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], decoded: Tensor, stack: TokenStack | None
@@ -165,15 +171,26 @@ class _Tally:
         found = zip(self.metrics, totals, measured, strict=True)
         probed, how = self.probes.results()
         compared, rules = self.retrieval.results()
-        values = {name: total / count for name, total, count in found if count} | self.sets.values() | probed | compared
-        protocols = self.sets.protocols(items) | how | rules
+        read, counted = self.texts.results()
+        values = (
+            {name: total / count for name, total, count in found if count}
+            | self.sets.values()
+            | probed
+            | compared
+            | read
+        )
+        protocols = self.sets.protocols(items) | how | rules | counted
         for (name, metric), count in zip(self.metrics.items(), measured, strict=True):
             missing = f"{items - int(count)} of {items} items have no value and are left out" if count < items else ""
             text = "; ".join(filter(None, (metric.words(), missing)))
             if text:
                 protocols[name] = text
         counts = self.codes.counts()
-        about_codes = self.codes.summary(positions, self._frame_rates(counts, positions)) if counts else {}
+        about_codes = (
+            self.codes.summary(positions, self._frame_rates(counts, positions), self.tokenizer.collapses)
+            if counts
+            else {}
+        )
         together, words = self.tuples.result()
         about_codes, protocols = about_codes | together, protocols | words
         if values.keys() & about_codes.keys():
@@ -188,14 +205,15 @@ class _Tally:
             sounds=None if self.sounds is None else self.sounds.sounds(),
             protocols=protocols,
             neighbours=self.retrieval.neighbours(),
+            texts=tuple(self.texts.kept),
         )
 
     def _frame_rates(self, counts: tuple[Tensor, ...], positions: int) -> tuple[float, ...] | None:
-        """Tokens a second, a level; of sequences, whose number follows from no rate, as they were counted."""
+        """Tokens a second, a level; of sequences and runs, whose number follows from no rate, as they were counted."""
         rate = self.tokenizer.sample_rate
         if rate is None:
             return None
-        if self.tokenizer.encoder.tokens is not None:
+        if self.tokenizer.encoder.tokens is not None or self.tokenizer.collapses:
             return tuple(int(level.sum()) * rate / positions for level in counts)
         grids = zip(self.tokenizer.strides, self.tokenizer.shares, strict=True)
         return tuple(rate / stride[0] * kept / of for stride, (kept, of) in grids)[: len(counts)]

@@ -1,7 +1,7 @@
 """Objective: total = sum over terms of weight * raw value."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -12,6 +12,7 @@ from signaltok.exactness import full_precision
 from signaltok.parts import Alignment, Part, Quantizer, Term
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.transcript import Transcript
 
 
 class Objective(Part, nn.Module):
@@ -65,6 +66,13 @@ class Objective(Part, nn.Module):
                     f"objective.terms.{name} needs {' and '.join(missing)} with each item, which these data have not; "
                     "take data that do (data=emoji has text), or leave the term and its weight out"
                 )
+
+    def check_transcripts(self, transcripts: Sequence[Transcript], stride: int) -> None:
+        """Told before the first step what is said in the items; passed on to every term."""
+        for name, term in self.terms.items():
+            assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
+            with _named(name):
+                term.check_transcripts(transcripts, stride)
 
     @property
     def alignment(self) -> Alignment | None:

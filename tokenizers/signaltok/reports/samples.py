@@ -16,6 +16,7 @@ from signaltok.reports.sounds import spectrogram_sheet, write_sounds
 
 SAMPLES = "samples"
 TENSORS = "samples.safetensors"
+TEXTS = "texts.tsv"  # what was said in an item, and what its codes say
 NEAREST, SHARED = "nearest.png", "shared_codes.png"
 
 
@@ -24,7 +25,8 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
 
     samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
     tokens.png and usage.png where there are codes, nearest.png and shared_codes.png where texts were compared,
-    curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes, and spectrograms.png.
+    texts.tsv where codes were read, curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes,
+    and spectrograms.png.
     """
     folder = run_dir / SAMPLES
     panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))
@@ -50,6 +52,9 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
             shared = shared_sheet(evaluation.neighbours)
             if shared is not None:
                 (temporary / SHARED).write_bytes(png(shared))
+        if evaluation.texts:
+            lines = ["item\tsaid\tread", *("\t".join(row) for row in evaluation.texts)]
+            (temporary / TEXTS).write_text("\n".join(lines) + "\n", encoding="utf-8")
         if evaluation.counts:
             hits = [counts.numpy() for counts in evaluation.counts]
             (temporary / "usage.png").write_bytes(plots.png(plots.usage_figure(hits, plots.PAPER)))

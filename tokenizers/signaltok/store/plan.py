@@ -23,7 +23,8 @@ class Header:
     shares: of each level (kept, of), for grids that no whole stride gives; None where all are whole.
     probe: SHA-256 of the codes of a few built-in signals, read and encoded as the files were: what the fingerprint
     cannot know, such as another resampler or another machine's rounding. None where nobody measured it.
-    Raises ValueError for a level of more codes than are stored.
+    runs: whether the one level is of variable length, its tokens with spans. Raises ValueError for a level of more
+    codes than are stored.
     """
 
     fingerprint: str
@@ -36,6 +37,7 @@ class Header:
     sample_rate: int | None = None  # of sounds
     channels: int | None = None  # of the signals; None where nobody said
     probe: str | None = None
+    runs: bool = False
 
     def __post_init__(self) -> None:
         for level, size in enumerate(self.codebook_sizes):
@@ -65,6 +67,7 @@ class Header:
             **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
             **({} if self.channels is None else {"channels": self.channels}),
             **({} if self.probe is None else {"probe": self.probe}),
+            **({"runs": True} if self.runs else {}),
         }
 
     @classmethod
@@ -82,16 +85,21 @@ class Header:
             sample_rate=content.get("sample_rate"),
             channels=content.get("channels"),
             probe=content.get("probe"),
+            runs=content.get("runs", False),
         )
 
 
 @dataclass(frozen=True)
 class Item:
-    """The codes of one signal: an integer array [*grid] a level."""
+    """The codes of one signal: an integer array [*grid] a level.
+
+    spans: of a level of variable length, [n, 2], the signal positions [first, end) of each token; None for grids.
+    """
 
     key: str
     levels: tuple[np.ndarray, ...]
     signal_size: tuple[int, ...]
+    spans: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Tensors, for levels q = 0, 1, ... and n items in the order of their keys:
     shape.q       int32 [n, axes] grid of each item; one axis where the tokens are a sequence. Left out where it is that
                   of the level before. An item begins in codes.q behind the grids before its own.
     signal_size   int32 [n, axes] size of each signal, so that decoding gives back the exact size
+    spans         int32 [tokens, 2]  where the tokens are runs: the signal positions [first, end) of each
     key           uint8, flat     UTF-8 of the keys;  key_offsets int64 [n + 1]
 """
 
@@ -123,6 +124,11 @@ def _tensors(header: Header, items: list[Item]) -> dict[str, np.ndarray]:
         if before is None or not np.array_equal(before, shape):
             tensors[f"shape.{level}"] = shape
         before = shape
+    if header.runs:
+        spans = [np.zeros((0, 2), np.int64) if item.spans is None else item.spans for item in items]
+        if [len(own) for own in spans] != [item.levels[0].size for item in items]:
+            raise ValueError("the tokens of this tokenizer are runs: each needs a span")
+        tensors["spans"] = np.concatenate([np.zeros((0, 2), np.int32), *(own.astype(np.int32) for own in spans)])
     keys = [item.key.encode("utf-8", "surrogateescape") for item in items]
     tensors["key"] = np.frombuffer(b"".join(keys), np.uint8)
     tensors["key_offsets"] = _offsets([len(key) for key in keys])
@@ -150,8 +156,11 @@ def _items(tensors: dict[str, np.ndarray], header: Header) -> list[Item]:
             if part.size and int(part.max()) >= size:
                 raise ValueError(f"{key}: level {level} has the code {part.max()}, its codebook has 0 to {size - 1}")
         levels.append(own)
+    spans: list[np.ndarray | None] = [None] * len(keys)
+    if header.runs:
+        spans = list(np.split(tensors["spans"], np.cumsum([len(own) for own in levels[0]])[:-1]))
     return [
-        Item(key=key, levels=tuple(own[number] for own in levels), signal_size=tuple(size))
+        Item(key=key, levels=tuple(own[number] for own in levels), signal_size=tuple(size), spans=spans[number])
         for number, (key, size) in enumerate(zip(keys, tensors["signal_size"].tolist(), strict=True))
     ]
 

@@ -59,3 +59,5 @@ def compare_codes(stored: Item, again: Item, place: str) -> None:
                 f"grid {old.shape}, now {new.shape}" if old.shape != new.shape else f"{differing} of {old.size} codes"
             )
             raise TokenDataError(place, f"{stored.key} encodes to something else now: level {level}, {problem}")
+    if stored.spans is not None and again.spans is not None and (stored.spans != again.spans).any():
+        raise TokenDataError(place, f"{stored.key} has the same tokens at other places now")

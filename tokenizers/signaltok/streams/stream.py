@@ -222,6 +222,8 @@ def stream_of(header: Mapping[str, Any], *, name: str | None = None, pattern: Pa
         raise ValueError(f"{modality!r} is none of {', '.join(LARGEST)}: build the Stream yourself, with its limits")
     # A signal of another kind than these three has the axes of its strides, and sizes of two digits.
     largest = LARGEST[modality] if modality in LARGEST else (65_535,) * len(strides[0])
+    if header.get("runs"):  # as many tokens as the header of a block says, at most one a position
+        return _of_runs(header, modality if name is None else name, largest, pattern)
     sample_rate = header.get("sample_rate")
     return Stream(
         name=modality if name is None else name,
@@ -248,6 +250,11 @@ def stream_names(modalities: Sequence[str]) -> list[str]:
         modality + (f"_{1 + earlier}" if (earlier := modalities[:number].count(modality)) else "")
         for number, modality in enumerate(modalities)
     ]
+
+
+def _of_runs(header: Mapping[str, Any], name: str, largest: Numbers, pattern: Pattern | None) -> Stream:
+    plain = stream_of({key: value for key, value in header.items() if key != "runs"}, name=name, pattern=pattern)
+    return replace(plain, grids="explicit", largest=(*largest, *largest), rate=None)
 
 
 def transformed(stream: Stream, transform: RunLength | Pairs) -> Stream:

@@ -63,6 +63,9 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
     objective = build(config["objective"])
     if any(term.needs for term in objective.terms.values()):
         objective.check_fields(data.data.optional_fields())
+    transcripts = data.data.transcripts()
+    if transcripts is not None:
+        objective.check_transcripts(transcripts, tokenizer.encoder.stride[0])
     return TokenizerModule(
         tokenizer=tokenizer,
         objective=objective,

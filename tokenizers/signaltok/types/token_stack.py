@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor, arange, stack
 
 Share = tuple[int, int]
@@ -56,7 +56,8 @@ class TokenStack:
     None where all items are full. signal_size: of the (padded) signal, so that decoding gives back its exact size;
     signal_lengths: each item's own, None where all are full. shares: of each level, see grid_size; None: all whole.
     tokens: None where the grids follow from signal_size; else the levels are sequences over so many tokens of the whole
-    signal, and their strides count tokens.
+    signal, and their strides count tokens. spans: of a level of variable length, [b, n, 2]: the signal positions
+    [first, end) of each of its tokens; None for a level that is a grid.
     """
 
     levels: tuple[Int64[Tensor, "b ..."], ...]
@@ -67,20 +68,26 @@ class TokenStack:
     signal_lengths: Int64[Tensor, "b axes"] | None = None
     shares: tuple[Share, ...] | None = None
     tokens: int | None = None
+    spans: tuple[Int64[Tensor, "b _ 2"] | None, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.shares is None:
             object.__setattr__(self, "shares", (WHOLE,) * len(self.levels))
-        assert self.shares is not None
-        counts = {*map(len, (self.levels, self.codebook_sizes, self.strides, self.lengths, self.shares))}
+        if self.spans is None:
+            object.__setattr__(self, "spans", (None,) * len(self.levels))
+        assert self.shares is not None and self.spans is not None
+        counts = {*map(len, (self.levels, self.codebook_sizes, self.strides, self.lengths, self.shares, self.spans))}
         if len(counts) != 1:
             raise ValueError(
                 f"a TokenStack says each thing once a level, but has {len(self.levels)} levels, "
                 f"{len(self.codebook_sizes)} codebook sizes, {len(self.strides)} strides, {len(self.lengths)} lengths, "
-                f"{len(self.shares)} shares"
+                f"{len(self.shares)} shares, {len(self.spans)} spans"
             )
         extent = self.signal_size if self.tokens is None else (self.tokens,)
         for number, (level, stride, share) in enumerate(zip(self.levels, self.strides, self.shares, strict=True)):
+            if self.spans[number] is not None:
+                self._check_spans(number)
+                continue
             expected = grid_size(extent, stride, share)
             if tuple(level.shape[1:]) != expected:
                 whole = f"a signal of size {extent}" if self.tokens is None else f"a sequence of {self.tokens} tokens"
@@ -88,6 +95,23 @@ class TokenStack:
                     f"level {number} has grid {tuple(level.shape[1:])}, but {whole} at stride {stride} has {expected}"
                     + ("" if share == WHOLE else f" (share {share[0]}/{share[1]})")
                 )
+
+    def _check_spans(self, number: int) -> None:
+        level, spans, lengths = self.levels[number], self.spans[number], self.lengths[number]  # type: ignore[index]
+        if level.ndim != 2 or lengths is None or tuple(spans.shape) != (*level.shape, 2):  # type: ignore[union-attr]
+            raise ValueError(
+                f"level {number} is of variable length: it needs codes [b, n], spans [b, n, 2] and lengths [b, 1], but "
+                f"has {tuple(level.shape)}, {tuple(spans.shape)} and "  # type: ignore[union-attr]
+                f"{None if lengths is None else tuple(lengths.shape)}"
+            )
+
+    def seconds(self, level: int, sample_rate: int) -> tuple[Float64[Tensor, "_ 2"], ...]:
+        """When each token of a level of variable length begins and ends, an item an entry."""
+        assert self.spans is not None
+        spans, lengths = self.spans[level], self.lengths[level]
+        if spans is None or lengths is None:
+            raise ValueError(f"level {level} is a grid, whose tokens lie {self.strides[level]} positions apart")
+        return tuple(own[: int(n)].double() / sample_rate for own, n in zip(spans, lengths[:, 0], strict=True))
 
     @property
     def batch_size(self) -> int:
@@ -141,6 +165,7 @@ class TokenStack:
             strides=self.strides[:count],
             lengths=self.lengths[:count],
             shares=self.shares[:count],
+            spans=None if self.spans is None else self.spans[:count],
         )
 
     def to(self, device: object) -> "TokenStack":
@@ -154,4 +179,5 @@ class TokenStack:
             signal_lengths=None if self.signal_lengths is None else self.signal_lengths.to(device),  # type: ignore[arg-type]
             shares=self.shares,
             tokens=self.tokens,
+            spans=tuple(None if own is None else own.to(device) for own in self.spans or ()),  # type: ignore[arg-type]
         )

@@ -1,0 +1,53 @@
+"""What distinguishes the experiments whose tokens are what is said, and their twins at published scale."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+from experiments import CONFIGS, settings
+from paper import built, parameters
+
+from signaltok.decoders.text import TextDecoder
+from signaltok.metrics.error_rate import ErrorRate, SymbolErrorRate
+from signaltok.quantizers.ctc import CtcQuantizer
+from signaltok.training.assemble import build_tokenizer, known_metrics
+from signaltok.training.config.build import build, build_each
+
+SIZES = {"speech_characters": 28, "speech_phonemes": 39, "speech_subwords": 127}
+
+
+@cache
+def composed(name: str) -> dict[str, Any]:
+    return settings(name)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_speech_is_tokens_of_a_spelling_without_a_waveform(name):
+    config = composed(name)
+    tokenizer = build_tokenizer(config)
+    assert isinstance(tokenizer.quantizer, CtcQuantizer) and isinstance(tokenizer.decoder, TextDecoder)
+    assert tokenizer.quantizer.codebook_sizes == (SIZES[name] + 1,) and tokenizer.collapses
+    assert tokenizer.encoder.stride == (640,) and tokenizer.encoder.receptive_field is not None
+    build(config["objective"]).check(tokenizer.quantizer)
+    assert config["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(config, tokenizer)
+    kinds = {type(metric) for metric in build_each(config["metrics"]).values()}
+    assert kinds == ({SymbolErrorRate} if name == "speech_phonemes" else {ErrorRate})
+
+
+def test_quartz_net_has_the_published_number_of_parameters():
+    # Kriman et al. 2019, table 1: 18.9 M; NeMo's model card of QuartzNet15x5Base-En: the same network.
+    encoder = built("speech_quartz_net").encoder
+    assert parameters(encoder) == 18_924_381
+    assert encoder.stride == (320,)
+    text = (CONFIGS / "experiment" / "paper" / "speech_quartz_net.yaml").read_text()
+    assert "# published count: 18,924,381" in text
+
+
+def test_conformer_small_has_the_published_13_million():
+    encoder = built("speech_conformer").encoder
+    layer = 2 * (176 * 704 + 704 + 704 * 176 + 176) + 5 * 2 * 176  # feed-forward layers and norms
+    layer += 4 * (176 * 176 + 176) + 176 * 176 + 2 * 176  # attention, its positions and biases
+    layer += 176 * 352 + 352 + 31 * 176 + 176 + 2 * 176 + 176 * 176 + 176  # convolution
+    front = 9 * 176 + 176 + 9 * 176 * 176 + 176 + 20 * 176 * 176 + 176
+    assert parameters(encoder) == 16 * layer + front + 176 * 29 + 29 == 12_977_741
+    assert encoder.stride == (640,) and encoder.receptive_field is None

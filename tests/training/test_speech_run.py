@@ -1,0 +1,62 @@
+"""A run on speech: from the experiment's file over transcripts and error rates to an export that gives text."""
+
+import json
+
+import pytest
+import soundfile
+import torch
+from tiny_runs import composed
+
+import signaltok
+from signaltok.cli.main import main
+from signaltok.training.config.resolve import plain
+from signaltok.training.run import run
+
+RATE = 16000
+TINY = (
+    "experiment=speech_characters", "encoder.width=8", "encoder.trunk.depth=1", "encoder.bins=8", "trainer=cpu",
+    "trainer.max_steps=2", "trainer.log_every_n_steps=1", "callbacks.progress_bar=null", "data.batch_size=2",
+    "data.eval_batch_size=2", "data.split=all", "task_name=test", "run.checkpoint=best",
+)  # fmt: skip
+
+
+@pytest.fixture
+def speech(tmp_path):
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for number, seconds in enumerate((1.0, 0.5, 0.7)):
+        values = torch.rand(round(seconds * RATE), generator=torch.Generator().manual_seed(number)) - 0.5
+        soundfile.write(folder / f"{number}.wav", values.numpy(), RATE)
+    (folder / "transcripts.tsv").write_text("0.wav\tHello.\n1.wav\tYes\n2.wav\t[noise] two 2\n")
+    return folder
+
+
+def tiny(tmp_path, *overrides):
+    places = (
+        f"paths.output_dir={tmp_path / 'run'}", f"paths.log_dir={tmp_path}", "paths.root_dir=.",
+        f"data.root={tmp_path / 'speech'}",
+    )  # fmt: skip
+    return plain(composed(*TINY, *places, *overrides))
+
+
+def test_a_run_measures_errors_and_its_export_gives_text(speech, tmp_path):
+    figures = run(tiny(tmp_path), command=["test"], overrides=[])
+    assert {"test/cer_english_prompts", "val/wer_english_prompts", "test/bitrate", "train/ctc"} <= figures.keys()
+    protocols = json.loads((tmp_path / "run" / "protocols.json").read_text())
+    assert "over 16 characters, normaliser english_prompts, 3 items" in protocols["test/cer_english_prompts"]
+    assert (tmp_path / "run" / "report.html").is_file() and not list((tmp_path / "run" / "samples").glob("*.flac"))
+    lines = (tmp_path / "run" / "samples" / "texts.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines] == ["said", "hello", "yes", "two two"]
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "out")]) == 0
+    tokenizer = signaltok.load(tmp_path / "out")
+    stack = tokenizer.encode(signaltok.read_audio(speech / "0.wav")[None])
+    assert isinstance(tokenizer.text(stack)[0], str) and stack.spans[0] is not None
+
+
+def test_an_item_that_cannot_be_learned_ends_the_run_before_its_first_step(speech, tmp_path):
+    (speech / "transcripts.tsv").write_text("0.wav\tfar too many words for it\n1.wav\tcafé\n2.wav\ttwo\n")
+    with pytest.raises(
+        ValueError, match=r"2 items of train .*0\.wav: 25 tokens need 26 cells, it has 23; 1\.wav: .*'é'"
+    ):
+        run(tiny(tmp_path), command=["test"], overrides=[])
+    assert not (tmp_path / "run" / "checkpoints").exists()
