@@ -12,16 +12,19 @@ from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.spectral import SpectralDecoder
+from signaltok.decoders.video import VideoDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
+from signaltok.encoders.video import VideoEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
 from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.front import Front, Haar, Patches
 from signaltok.layers.local_attention import LocalAttention
 from signaltok.layers.lstm import Lstm
 from signaltok.layers.residual_unit import ResidualUnits
@@ -378,6 +381,14 @@ def codec_decoder(axes: int, rule: str, depthwise: bool = False, **changes: obje
     return build
 
 
+def video(front: Front, widths: list[int], time_strides: list[int]) -> dict:
+    """What the two sides of a video tokenizer have in common."""
+    return {
+        "axes": 3, "channels": 3, "front": front, "widths": widths, "time_strides": time_strides, "depth": 1,
+        "time_kernel": 3, "latent_dim": DIM,
+    }  # fmt: skip
+
+
 def lstm() -> Lstm:
     return Lstm(width=TOP, layers=1)
 
@@ -409,6 +420,8 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
         latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
     ),
     "spectral": lambda: SpectralEncoder(**SPECTRAL, axes=1, compression=0.3, floor=1e-3),
+    "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
+    "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
@@ -428,14 +441,16 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         1, "plain", strides=[2], latent_layers=[lambda: TransposedConvolution(groups=DIM, **RESAMPLE), transformer]
     ),
     "spectral": lambda: SpectralDecoder(**SPECTRAL, context=None),
+    "video": lambda: VideoDecoder(**video(Patches(time=1, space=2), [12, 8], [2, 2])),
+    "video haar": lambda: VideoDecoder(**video(Haar(levels=1), [12, 8], [1, 2])),
 }
 
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, and of codecs. Those that give no signal (tests/decoders/test_none.py) are left out."""
+    those over one axis, of codecs and of videos. Those that give no signal (tests/decoders/test_none.py) are left out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
-    twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
+    twins = {name for name in encoders if encoders[name].axes != 2 or name.startswith("codec")}
     return [
         (e, d)
         for e, encoder in encoders.items()

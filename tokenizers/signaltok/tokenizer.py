@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,16 +17,16 @@ from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import Share, TokenStack, grid_lengths, grid_size, valid_mask
+from signaltok.types.token_stack import WHOLE, Lead, Share, TokenStack, grid_lengths, grid_size, valid_mask
 
 
 class Tokenizer(Part, nn.Module):
     """encoder -> quantizer -> decoder.
 
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
-    parts with a finite receptive field, and causal ones, compute items longer than it; recorded with an exported
-    tokenizer, because codes are exact for one block size. sample_rate: positions a second, None where signals have
-    none. In training mode forward is one batched pass; in eval mode it is decode of encode, item by item, so that an
+    parts with a finite receptive field, and causal ones (along the first axis), compute items longer than it; recorded
+    with an exported tokenizer, because codes are exact for one block size. sample_rate: positions a second along the
+    first axis (samples of a sound, frames of a video), None where signals have none. In training mode forward is one batched pass; in eval mode it is decode of encode, item by item, so that an
     item's codes depend on nothing but the item.
     """
 
@@ -65,6 +66,11 @@ class Tokenizer(Part, nn.Module):
         """Share of each level, see types.token_stack.grid_size."""
         return self.quantizer.level_shares
 
+    @property
+    def lead(self) -> Lead | None:
+        """Positions that the first cell lacks, see types.token_stack.grid_size."""
+        return self.encoder.lead
+
     def encode(
         self,
         signal: Float[Tensor, "b c *s"],
@@ -95,7 +101,7 @@ class Tokenizer(Part, nn.Module):
         """
         if not self.decoder.reconstructs:
             raise ValueError("this tokenizer only encodes: it was trained without a decoder, so codes give no signal")
-        self._check_stack(stack)
+        self._check_stack(stack, self.lead)
         with self._exactly():
             return self._decode_stack(stack, self._cells(chunk))
 
@@ -142,8 +148,13 @@ class Tokenizer(Part, nn.Module):
         signal_size: tuple[int, ...],
         lengths: Int64[Tensor, "b axes"] | None,
         tokens: int | None = None,
+        first: bool = True,
     ) -> TokenStack:
-        """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know."""
+        """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know.
+
+        first: whether the signal begins here; False for a later piece of a stream.
+        """
+        lead = self.lead if first else None
         sequence = self.encoder.tokens is not None
         return TokenStack(
             levels=levels,
@@ -151,12 +162,13 @@ class Tokenizer(Part, nn.Module):
             strides=self.strides,
             signal_size=signal_size,
             lengths=tuple(
-                None if lengths is None or sequence else grid_lengths(lengths, stride, share)
+                None if lengths is None or sequence else grid_lengths(lengths, stride, share, lead)
                 for stride, share in zip(self.strides, self.shares, strict=True)
             ),
             signal_lengths=lengths,
             shares=self.shares,
             tokens=self.encoder.tokens if tokens is None else tokens,
+            lead=lead,
         )
 
     def stream(self, latency: int | None = None) -> Stream:
@@ -169,7 +181,7 @@ class Tokenizer(Part, nn.Module):
         reason = against_streaming(self.encoder, self.quantizer, self.decoder)
         if reason is not None:
             raise ValueError(f"this tokenizer cannot stream: {reason}")
-        (stride,), least = self.encoder.stride, max(self.encoder.least, self.decoder.least)
+        stride, least = self.encoder.stride[0], max(self.encoder.least, self.decoder.least)
         extent = self.block if latency is None else latency
         if extent % stride or extent < least * stride:
             raise ValueError(
@@ -182,8 +194,8 @@ class Tokenizer(Part, nn.Module):
             extent=extent,
             exactly=self._exactly,
             check_signal=self._check_signal,
-            check_stack=self._check_stack,
-            stack=self.stack,
+            check_piece=lambda stack: self._check_stack(stack, stack.lead and self.lead),
+            stack=lambda levels, size, first: self.stack(levels, size, None, first=first),
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -213,7 +225,7 @@ class Tokenizer(Part, nn.Module):
             decoded, likelihood = self.decoder.learn(quantized.z_q, cells)
         else:
             decoded, likelihood = self._decoded(quantized.z_q, cells, size, lengths), None
-        cut = (..., *(slice(0, n) for n in size))
+        cut = self._inside(size)
         decoded, likelihood = decoded[cut], None if likelihood is None else likelihood[cut]
         if lengths is not None:
             decoded = decoded * valid_mask(lengths, tuple(signal.shape[2:]))
@@ -222,7 +234,12 @@ class Tokenizer(Part, nn.Module):
     def _grid(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Of the latent of a signal of this size."""
         tokens = self.encoder.tokens
-        return grid_size(size, self.encoder.stride) if tokens is None else (tokens,)
+        return grid_size(size, self.encoder.stride, WHOLE, self.lead) if tokens is None else (tokens,)
+
+    def _inside(self, size: tuple[int, ...]) -> tuple[Any, ...]:
+        """Where a signal of this size lies in what is decoded to whole cells."""
+        lead = self.decoder.lead or (0,) * len(size)
+        return (..., *(slice(before, before + n) for before, n in zip(lead, size, strict=True)))
 
     def _grid_of(self, signal: Tensor, level: int) -> tuple[int, ...]:
         """Of a level of the codes of a batch of signals."""
@@ -233,7 +250,7 @@ class Tokenizer(Part, nn.Module):
         """Valid extents of the latents of signals of these lengths; a sequence of tokens is always all valid."""
         if lengths is None or self.encoder.tokens is not None:
             return None
-        return grid_lengths(lengths, self.encoder.stride)
+        return grid_lengths(lengths, self.encoder.stride, WHOLE, self.lead)
 
     def _mask(self, cells: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
         return None if cells is None else valid_mask(cells, grid)
@@ -241,8 +258,8 @@ class Tokenizer(Part, nn.Module):
     def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
         check_signal(signal, lengths, self.encoder.axes, self.encoder.channels, self.value_range)
 
-    def _check_stack(self, stack: TokenStack) -> None:
-        check_stack(stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens)
+    def _check_stack(self, stack: TokenStack, lead: Lead | None) -> None:
+        check_stack(stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens, lead)
 
     def _moved(self, piece: Tensor) -> Tensor:
         return piece.to(self.device, torch.float32)
@@ -304,8 +321,9 @@ class Tokenizer(Part, nn.Module):
         for item, size in zip(signal.split(1), self._sizes(signal, lengths), strict=True):
             item = item[(..., *(slice(0, n) for n in size))]
             if encoder.causal:
+                lead = 0 if encoder.lead is None else encoder.lead[0]
                 latents.append(
-                    carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block)
+                    carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block, lead)
                 )
                 continue
             spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
@@ -327,7 +345,7 @@ class Tokenizer(Part, nn.Module):
     def _decode_latent(self, z_q: Tensor, size: tuple[int, ...], chunk: tuple[int, ...] | None) -> Tensor:
         decoder = self.decoder
         if decoder.causal:
-            return carried(z_q, decoder.carry_on, self.block // decoder.stride[0])[..., : size[0]]
+            return carried(z_q, decoder.carry_on, self.block // decoder.stride[0], 0)[self._inside(size)]
         spans = self._spans(decoder, grid_size(size, decoder.stride), chunk)
         if decoder.tokens is not None:
             signal = self._decoded(z_q.contiguous(), None, size, None)
@@ -351,7 +369,7 @@ class Tokenizer(Part, nn.Module):
                 levels.append(level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous())
             own = stack.signal_lengths
             size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
-            z_q = self._vectors(tuple(levels), grid_size(size, self.encoder.stride))
+            z_q = self._vectors(tuple(levels), grid_size(size, self.encoder.stride, WHOLE, self.lead))
             signals.append(self._decode_latent(z_q, size, chunk))
         return pad_to(signals, stack.signal_size)
 

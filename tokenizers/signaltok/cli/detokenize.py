@@ -1,4 +1,4 @@
-"""Turn a token store back into files: one PNG or WAV an item, named after its key, in the same nested folders."""
+"""Turn a token store back into files: one PNG, WAV or MP4 an item, named after its key, in the same nested folders."""
 
 import argparse
 from collections import Counter
@@ -55,6 +55,7 @@ def to_stack(item: Item, header: Header) -> TokenStack:
         lengths=(None,) * len(item.levels),
         shares=header.shares,
         tokens=header.tokens_of(item),
+        lead=header.lead,
     )
 
 

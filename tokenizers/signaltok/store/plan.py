@@ -33,8 +33,9 @@ class Header:
     value_range: tuple[float, float]
     shares: tuple[tuple[int, int], ...] | None = None
     sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
-    sample_rate: int | None = None  # of sounds
+    sample_rate: int | None = None  # positions a second along the first axis: of sounds, of videos
     probe: str | None = None
+    lead: tuple[int, ...] | None = None  # positions that the first cell lacks on each axis, where it lacks any
 
     def __post_init__(self) -> None:
         for level, size in enumerate(self.codebook_sizes):
@@ -62,6 +63,7 @@ class Header:
             **({} if self.shares is None else {"shares": [list(share) for share in self.shares]}),
             **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
             **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
+            **({} if self.lead is None else {"lead": list(self.lead)}),
             **({} if self.probe is None else {"probe": self.probe}),
         }
 
@@ -79,6 +81,7 @@ class Header:
             sequence_length=content.get("sequence_length"),
             sample_rate=content.get("sample_rate"),
             probe=content.get("probe"),
+            lead=tuple(content["lead"]) if "lead" in content else None,
         )
 
 
