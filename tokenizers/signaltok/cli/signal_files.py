@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,13 @@ class SignalFiles:
     write: Callable[[np.ndarray, Path], None]
 
     def keys(self, folder: Path) -> list[str]:
-        """Paths below folder, sorted. ValueError where there are none."""
+        """Paths below folder, sorted; of a single file its name. ValueError where there are none."""
+        if folder.is_file():
+            if folder.suffix.lower() not in self.suffixes:
+                raise ValueError(
+                    f"{folder} is none of the {self.words} read here; they end in {', '.join(sorted(self.suffixes))}"
+                )
+            return [folder.name]
         if not folder.is_dir():
             raise ValueError(f"there is no folder {folder}; give the folder that holds the {self.words}")
         keys = sorted(find_files(folder, self.suffixes))
@@ -47,8 +54,11 @@ def signal_files(folder: Path) -> SignalFiles:
     if config["modality"] == "image":
         return SignalFiles("pictures", PICTURES, read_image, ".png", lambda x, path: _write_picture(x, low, high, path))
     rate = config.get("sample_rate")
+    if config["modality"] == "video" and rate is not None:
+        return _videos(rate, low, high)
     if config["modality"] != "audio" or rate is None:
-        raise ValueError(f"{folder} is a tokenizer for {_kind(config)}, but pictures and sounds are read here")
+        raise ValueError(f"{folder} is a tokenizer for {_kind(config)}, but pictures, sounds and videos with a frame rate are read "
+                         "here")  # fmt: skip
     channels = config["channels"]
     return SignalFiles(
         "sounds",
@@ -60,12 +70,32 @@ def signal_files(folder: Path) -> SignalFiles:
 
 
 def _kind(config: dict[str, Any]) -> str:
-    return config["modality"] + (" without a sample rate" if config["modality"] == "audio" else "")
+    return config["modality"] + (" without a sample rate" if config["modality"] in ("audio", "video") else "")
+
+
+def _videos(rate: int, low: float, high: float) -> SignalFiles:
+    # PyAV is slow to import, and needed for no other modality.
+    from signaltok.data.read_video import read_video
+    from signaltok.data.video_file import SUFFIXES as VIDEOS
+    from signaltok.data.write_video import write_video
+
+    return SignalFiles(
+        "videos",
+        VIDEOS,
+        lambda path: read_video(path, frame_rate=rate),
+        ".mp4",
+        lambda x, path: write_video(_pixels(x, low, high), Fraction(rate), path, lossless=False),
+    )
+
+
+def _pixels(signal: np.ndarray, low: float, high: float) -> np.ndarray:
+    """[c, *s] in value range as uint8 [*s, c]."""
+    pixels = np.rint((signal.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    return np.moveaxis(pixels, 0, -1)
 
 
 def _write_picture(signal: np.ndarray, low: float, high: float, path: Path) -> None:
-    pixels = np.rint((signal.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
-    picture = pixels.transpose(1, 2, 0)
+    picture = _pixels(signal, low, high)
     with atomic_file(path) as temporary:
         Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(temporary, format="PNG")
 

@@ -1,4 +1,4 @@
-"""Turn a folder of pictures or sounds into a token store: hashed shards of codes, one item a file.
+"""Turn a folder of pictures, sounds or videos into a token store: hashed shards of codes, one item a file.
 
 A run that was stopped goes on where it stopped when the same command is given again.
 """
@@ -26,7 +26,9 @@ ORIGIN = "origin.json"  # beside the index: where tokenizer and files were, for 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `signaltok tokenize` takes."""
     parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="an exported tokenizer, or an exported run")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures or sounds, nested as they may be")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="pictures, sounds or videos, nested as they may be, or one file"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="TOKENS", help="folder of the token store")
     parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="files a shard (default 1024)")
     parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu (default), cuda, cuda:1, mps")
@@ -38,15 +40,16 @@ def run(options: argparse.Namespace) -> int:
     header = read_header(folder)
     files = signal_files(folder)
     keys = files.keys(options.folder)
+    root = options.folder.parent if options.folder.is_file() else options.folder
     tokenizer = open_tokenizer(folder, options.device)
     header = replace(header, probe=probe_hash(tokenizer, files, read_config(folder)))
     named: set[str] = set()
 
     def compute(key: str) -> Item | Failure:
         try:
-            signal = files.read(options.folder / key)
+            signal = files.read(root / key)
         except ValueError as error:
-            reason = str(error).removeprefix(f"cannot read {options.folder / key}: ")
+            reason = str(error).removeprefix(f"cannot read {root / key}: ")
             complain(f"could not read {key}: {reason}")
             named.add(key)
             return Failure(key=key, reason=reason)
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
             compute=compute,
             advance=lambda count: progress.advance(progress.task_ids[0], count),
         )
-    origin = {"tokenizer": str(folder.resolve()), "folder": str(options.folder.resolve())}
+    origin = {"tokenizer": str(folder.resolve()), "folder": str(root.resolve())}
     write_text(options.out / ORIGIN, json.dumps(origin, indent=2) + "\n")
     for failure in index["failures"]:
         if failure["key"] not in named:
