@@ -11,6 +11,7 @@ import torch
 from signaltok.data.read_video import read_video, shown_at
 from signaltok.data.video_data import VideoFolderData
 from signaltok.data.video_file import read_frames, read_header
+from signaltok.data.video_sound import read_sound
 from signaltok.data.write_video import write_video
 
 FILM = Path(__file__).parents[2] / "data" / "video"
@@ -236,3 +237,60 @@ def test_a_table_of_scenes_that_cannot_be_is_named_with_its_line(tmp_path, stead
     (tmp_path / "splits.tsv").write_text(line + "\n")
     with pytest.raises(ValueError, match=f"line 1 of .*{message}"):
         settings(tmp_path, split="time")
+
+
+def sounding(path: Path, *, lossless: bool, late: int = 0) -> Path:
+    """48 frames at 12 a second, white at frame 30; a click of 40 samples at 16 kHz when it comes, `late` samples on."""
+    frames = np.zeros((48, 16, 24, 3), np.uint8)
+    frames[30] = 255
+    sound = np.zeros((1, 64000), np.float32)
+    sound[0, 40000 + late : 40040 + late] = 0.9
+    write_video(frames, 12, path, lossless=lossless, sound=(sound, 16000))
+    return path
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_sound_is_heard_when_its_frame_is_seen(tmp_path, lossless):
+    path = sounding(tmp_path / ("clip.mkv" if lossless else "clip.mp4"), lossless=lossless)
+    flash = int(read_video(path, frame_rate=12).mean((0, 2, 3)).argmax())
+    for rate in (16000, 24000):
+        sound = read_sound(path, rate, 1)
+        assert sound.shape == (1, 4 * rate)
+        click = int(sound[0].abs().argmax())
+        assert flash == 30 and abs(click / rate - flash / 12) < 0.005, "a frame lasts 0.083 s"
+
+
+def test_sound_that_begins_elsewhere_than_the_pictures_is_put_where_it_belongs(tmp_path):
+    with av.open(str(tmp_path / "late.mkv"), "w") as out:
+        pictures, sound = out.add_stream("ffv1", rate=10), out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 24, 16, "bgr0"
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(numbered(1)[0], format="rgb24")
+            frame.pts, frame.time_base = number + 5, Fraction(1, 10)
+            out.mux(pictures.encode(frame))
+        for start, level in ((0, 1000), (12000, 3000)):
+            piece = av.AudioFrame.from_ndarray(np.full((1, 8000), level, np.int16), format="s16", layout="mono")
+            piece.sample_rate, piece.pts, piece.time_base = 8000, start, Fraction(1, 8000)
+            out.mux(sound.encode(piece))
+        for stream in (pictures, sound):
+            out.mux(stream.encode(None))
+    heard = read_sound(tmp_path / "late.mkv", 8000, 2)
+    assert heard.shape == (2, 16000)
+    expected = torch.cat([torch.full((4000,), 1000.0), torch.zeros(4000), torch.full((8000,), 3000.0)]) / 32768
+    assert torch.allclose(heard[0], expected, atol=1e-4) and torch.equal(heard[0], heard[1])
+
+
+def test_a_silent_track_is_silence_and_no_track_is_an_error(tmp_path):
+    write_video(
+        numbered(6), 12, tmp_path / "silent.mp4", lossless=False, sound=(np.zeros((2, 8000), np.float32), 16000)
+    )
+    silent = read_sound(tmp_path / "silent.mp4", 16000, 1)
+    assert silent.shape == (1, 8000) and not silent.any()
+    write_video(numbered(6), 12, tmp_path / "mute.mp4", lossless=False)
+    assert read_video(tmp_path / "mute.mp4").shape == (3, 6, 16, 24)
+    with pytest.raises(ValueError, match=r"mute\.mp4: it has no sound track"):
+        read_sound(tmp_path / "mute.mp4", 16000, 1)
+    with pytest.raises(ValueError, match="has 2 channels of sound, and 3 are wanted"):
+        read_sound(tmp_path / "silent.mp4", 16000, 3)
+    with pytest.raises(ValueError, match="sound of 3 channels cannot be written"):
+        write_video(numbered(2), 12, tmp_path / "x.mp4", lossless=False, sound=(np.zeros((3, 9), np.float32), 16000))

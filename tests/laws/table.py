@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.conv import ConvDecoder
+from signaltok.decoders.frames import FramesDecoder
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
@@ -16,6 +17,7 @@ from signaltok.decoders.video import VideoDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.frames import FramesEncoder
 from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
@@ -420,6 +422,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
         latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
     ),
     "spectral": lambda: SpectralEncoder(**SPECTRAL, axes=1, compression=0.3, floor=1e-3),
+    "frames": lambda: FramesEncoder(axes=3, channels=3, latent_dim=DIM, pictures=ENCODERS["conv"]()),
     "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
     "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
 }
@@ -441,6 +444,7 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
         1, "plain", strides=[2], latent_layers=[lambda: TransposedConvolution(groups=DIM, **RESAMPLE), transformer]
     ),
     "spectral": lambda: SpectralDecoder(**SPECTRAL, context=None),
+    "frames": lambda: FramesDecoder(axes=3, channels=3, latent_dim=DIM, pictures=DECODERS["conv"]()),
     "video": lambda: VideoDecoder(**video(Patches(time=1, space=2), [12, 8], [2, 2])),
     "video haar": lambda: VideoDecoder(**video(Haar(levels=1), [12, 8], [1, 2])),
 }
@@ -448,7 +452,8 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, of codecs and of videos. Those that give no signal (tests/decoders/test_none.py) are left out."""
+    those over one axis, of codecs and of videos. Those that give no signal (tests/decoders/test_none.py) are left
+    out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
     twins = {name for name in encoders if encoders[name].axes != 2 or name.startswith("codec")}
     return [

@@ -1,4 +1,4 @@
-"""Videos as tokens: causal, streamed to the bit, of bounded memory; a single frame is a picture; codes know the size."""
+"""Videos as tokens: causal, streamed to the bit, of bounded memory; a single frame is a picture."""
 
 import sys
 from functools import cache

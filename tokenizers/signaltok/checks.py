@@ -102,7 +102,7 @@ def check_stack(
         )
     if stack.lead != lead:
         raise ValueError(
-            f"the codes have the lead {stack.lead}, this tokenizer's {lead}: they come from another tokenizer, or are a "
-            "piece of a stream, which Tokenizer.stream decodes"
+            f"the codes have the lead {stack.lead}, this tokenizer's {lead}: they come from another tokenizer, or are "
+            "a piece of a stream, which Tokenizer.stream decodes"
         )
     stack.check_range()

@@ -36,7 +36,7 @@ def against_streaming(encoder: Encoder, quantizer: Quantizer, decoder: Decoder) 
 def carried(
     source: Float[Tensor, "1 c n *s"], carry_on: Callable[[Tensor, Memory], Tensor], extent: int, lead: int
 ) -> Float[Tensor, "1 d m *l"]:
-    """A whole signal through a causal part, `extent` positions of the first axis at a time, the first time less lead."""
+    """A whole signal through a causal part, `extent` positions of the first axis at a time, at first less lead."""
     memory, size, pieces = Memory(), source.shape[2], []
     for start in range(-lead, size, extent):
         memory.last = start + extent >= size
@@ -64,8 +64,8 @@ def _fresh(piece: Tensor) -> Tensor:
 class Stream:
     """One signal [1, c, n, ...] as it comes: samples to codes, codes to samples, each as soon as a block is there.
 
-    It comes along its first axis: samples of a sound, frames of a video. extent: how many are computed at a time, and so
-    the delay. Made by Tokenizer.stream.
+    It comes along its first axis: samples of a sound, frames of a video. extent: how many are computed at a time, and
+    so the delay. Made by Tokenizer.stream.
     """
 
     def __init__(

@@ -26,8 +26,9 @@ class Tokenizer(Part, nn.Module):
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
     parts with a finite receptive field, and causal ones (along the first axis), compute items longer than it; recorded
     with an exported tokenizer, because codes are exact for one block size. sample_rate: positions a second along the
-    first axis (samples of a sound, frames of a video), None where signals have none. In training mode forward is one batched pass; in eval mode it is decode of encode, item by item, so that an
-    item's codes depend on nothing but the item.
+    first axis (samples of a sound, frames of a video), None where signals have none. In training mode forward is one
+    batched pass; in eval mode it is decode of encode, item by item, so that an item's codes depend on nothing but the
+    item.
     """
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,23 @@ from signaltok.data.found_files import find_files
 from signaltok.data.image_folder import SUFFIXES as PICTURES
 from signaltok.data.read_audio import read_audio
 from signaltok.data.read_image import read_image
+from signaltok.data.video_names import SUFFIXES as VIDEOS
 from signaltok.files import atomic_file
 
 
 @dataclass(frozen=True)
 class SignalFiles:
-    """words: what the files hold, in the plural. read: a signal [c, *s] in value range. write: one, with suffix."""
+    """words: what the files hold, in the plural. read: a signal [c, *s] in value range. write: one, with suffix.
+
+    write_with_sound: of videos, with samples [c, n] and their rate too.
+    """
 
     words: str
     suffixes: frozenset[str]
     read: Callable[[Path], Tensor]
     suffix: str
     write: Callable[[np.ndarray, Path], None]
+    write_with_sound: Callable[[np.ndarray, Path, tuple[np.ndarray, int]], None] | None = None
 
     def keys(self, folder: Path) -> list[str]:
         """Paths below folder, sorted; of a single file its name. ValueError where there are none."""
@@ -57,13 +61,12 @@ def signal_files(folder: Path) -> SignalFiles:
     if config["modality"] == "video" and rate is not None:
         return _videos(rate, low, high)
     if config["modality"] != "audio" or rate is None:
-        raise ValueError(f"{folder} is a tokenizer for {_kind(config)}, but pictures, sounds and videos with a frame rate are read "
-                         "here")  # fmt: skip
+        raise ValueError(f"{folder} is a tokenizer for {_kind(config)}, but pictures, sounds and videos are read here")
     channels = config["channels"]
     return SignalFiles(
         "sounds",
-        SOUNDS,
-        lambda path: read_audio(path, sample_rate=rate, channels=channels),
+        SOUNDS | VIDEOS,
+        lambda path: _heard(path, rate, channels),
         ".wav",
         lambda x, path: _write_sound(x.clip(low, high), rate, path),
     )
@@ -76,7 +79,6 @@ def _kind(config: dict[str, Any]) -> str:
 def _videos(rate: int, low: float, high: float) -> SignalFiles:
     # PyAV is slow to import, and needed for no other modality.
     from signaltok.data.read_video import read_video
-    from signaltok.data.video_file import SUFFIXES as VIDEOS
     from signaltok.data.write_video import write_video
 
     return SignalFiles(
@@ -84,8 +86,18 @@ def _videos(rate: int, low: float, high: float) -> SignalFiles:
         VIDEOS,
         lambda path: read_video(path, frame_rate=rate),
         ".mp4",
-        lambda x, path: write_video(_pixels(x, low, high), Fraction(rate), path, lossless=False),
+        lambda x, path: write_video(_pixels(x, low, high), rate, path, lossless=False),
+        lambda x, path, sound: write_video(_pixels(x, low, high), rate, path, lossless=False, sound=sound),
     )
+
+
+def _heard(path: Path, rate: int, channels: int) -> Tensor:
+    """Of a video, its sound."""
+    if path.suffix.lower() not in VIDEOS:
+        return read_audio(path, sample_rate=rate, channels=channels)
+    from signaltok.data.video_sound import read_sound
+
+    return read_sound(path, rate, channels)
 
 
 def _pixels(signal: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -65,7 +65,7 @@ class RandomClips(NumberedItems):
 
 
 class FixedClips(CountedItems):
-    """Every scene of a split from its start in clips of `frames` frames, whole pictures; a shorter last one counts too."""
+    """Every scene of a split from its start in clips of `frames` frames, whole pictures; the last may be shorter."""
 
     def __init__(self, *, source: VideoFolder, split: Split, frames: int) -> None:
         self.source, self.frames = source, frames

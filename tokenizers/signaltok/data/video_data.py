@@ -11,8 +11,8 @@ from signaltok.data.video_source import VideoFolder
 class VideoFolderData(SignalData):
     """A folder of videos; root, split, frame_rate, resize and cache_megabytes as in VideoFolder.
 
-    frames: of a training clip; size: side of its square crop, None for whole frames; mirrored: whether half of them are.
-    eval_frames: of the clips of an evaluation, which are whole frames. The rest as in SignalData.
+    frames: of a training clip; size: side of its square crop, None for whole frames; mirrored: whether half of them
+    are. eval_frames: of the clips of an evaluation, which are whole frames. The rest as in SignalData.
     """
 
     channels: int = 3

@@ -1,7 +1,7 @@
 """Video files by PyAV: when each frame is shown, and any frames of a file, without decoding the rest.
 
-A container's own words about length and rate are not trusted: the time stamps of its packets say which frames there are.
-Frames are found by their time stamp: from the key frame before, or from the beginning where a seek leads elsewhere.
+A container's own words about length and rate are not trusted: the time stamps of its packets say which frames there
+are. Frames are found by their time stamp, from the key frame before, or from the beginning where a seek leads astray.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,13 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".flv", ".wmv"})
 INTERPOLATION = "AREA"  # of libswscale, where frames are scaled
 
 
 class VideoHeader(NamedTuple):
-    """times: of each frame in ticks of time_base seconds, rising; end: when the last one is over. height, width: upright.
+    """times: of each frame in ticks of time_base seconds, rising; end: when the last one is over.
 
-    sound: whether there is a sound track too.
+    height, width: of the frames as they are to be seen. sound: whether there is a sound track too.
     """
 
     times: np.ndarray
@@ -38,8 +37,8 @@ class VideoHeader(NamedTuple):
 
 
 def read_header(path: Path) -> VideoHeader:
-    """Reads all packets and decodes one frame. ValueError naming path and reason where there is no picture to be had."""
-    with _explained(path), av.open(str(path)) as container:
+    """Reads all packets and decodes one frame. ValueError naming path and reason where there is no picture."""
+    with explained(path), av.open(str(path)) as container:
         stream = _pictures(path, container)
         sound = bool(container.streams.audio)
         packets = [p for p in container.demux(stream) if p.pts is not None and p.size and not p.is_discard]
@@ -63,7 +62,7 @@ def read_frames(
     """
     wanted = [int(time) for time in times]
     assert wanted and wanted == sorted(wanted), "times rise"
-    with _explained(path):
+    with explained(path):
         found = _decoded(path, set(wanted), wanted[0], wanted[-1], size)
         if wanted[0] not in found:
             found = _decoded(path, set(wanted), None, wanted[-1], size)
@@ -110,7 +109,8 @@ def _pictures(path: Path, container: av.container.InputContainer) -> av.VideoStr
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Turn what PyAV says of a file into a ValueError that names it."""
     if not path.is_file():
         raise ValueError(f"cannot read {path}: there is no such file; check the path")
     try:

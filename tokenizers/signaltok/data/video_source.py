@@ -19,7 +19,8 @@ from signaltok.data.found_files import find_files
 from signaltok.data.read_video import rate_of, scaled_size, shown_at
 from signaltok.data.source import digest
 from signaltok.data.split import SPLITS, Split, split_of
-from signaltok.data.video_file import SUFFIXES, VideoHeader, read_frames, read_header
+from signaltok.data.video_file import VideoHeader, read_frames, read_header
+from signaltok.data.video_names import SUFFIXES
 
 RULES = {
     "hash": "MD5 of the key modulo 10: 0 test, 1 val, the rest train",
@@ -109,8 +110,8 @@ class VideoFolder:
             length = min(math.ceil(last * self.frame_rate), len(self._numbers[name])) - begin
             if length < 1:
                 raise ValueError(
-                    f"line {number} of {table}: {name} has {float(self._headers[name].seconds):.1f} s and no frame from "
-                    f"second {float(first):g} to {float(last):g}"
+                    f"line {number} of {table}: {name} has {float(self._headers[name].seconds):.1f} s and no frame "
+                    f"from second {float(first):g} to {float(last):g}"
                 )
             key = f"{name}@{float(first):g}-{float(last):g}"
             self._scenes[key] = Scene(name, begin, length)

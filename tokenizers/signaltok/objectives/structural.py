@@ -1,4 +1,4 @@
-"""Structural dissimilarity of pictures and frames (Zhao, Gallo, Frosio, Kautz 2017, equation 6, beside the absolute error)."""
+"""Structural dissimilarity of pictures and frames (Zhao, Gallo, Frosio, Kautz 2017, equation 6, beside the L1)."""
 
 import torch
 from jaxtyping import Float

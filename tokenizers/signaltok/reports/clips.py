@@ -103,7 +103,8 @@ def clip_cards(clips: list[Clip], budget: int) -> str:
         cards.append(
             '<figure class="card sample"><video controls loop muted autoplay playsinline style="width:100%" '
             f'src="data:video/mp4;base64,{data}"></video>'
-            f"<figcaption><span>{clip.seconds:.1f} s</span><span>reconstruction, {decibel}</span></figcaption></figure>\n"
+            f"<figcaption><span>{clip.seconds:.1f} s</span><span>reconstruction, {decibel}</span></figcaption>"
+            "</figure>\n"
         )
     return f'<div class="samples clips">\n{"".join(cards)}</div>'
 

@@ -63,7 +63,7 @@ _FIGURES = {
     "effective_bitrate": Figure(
         "effective bitrate", "kb/s", "tokens a second × entropy of the code histogram", _decimals(3, 1e-3), "less"
     ),
-    "tokens_per_second": Figure("tokens a second", "tokens", "of all levels, counted over the split", _decimals(1), "less"),
+    "tokens_per_second": Figure("tokens a second", "tokens", "of all levels, counted", _decimals(1), "less"),
     "bits_per_pixel": Figure(
         "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),

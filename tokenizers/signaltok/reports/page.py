@@ -31,7 +31,8 @@ from signaltok.reports.sounds import Sound, read_sounds
 REPORT = "report.html"
 PICTURE_BYTES = 1_900_000  # of PNG files, before base64 makes them a third larger: the page stays below 3 MB
 HEADLINE = (
-    "PSNR", "SSIM", "motion PSNR", "SI-SDR", "log-mel distance", "STOI", "bits per pixel", "bitrate", "usage", "perplexity",
+    "PSNR", "SSIM", "motion PSNR", "SI-SDR", "log-mel distance", "STOI", "bits per pixel", "bitrate", "usage",
+    "perplexity",
 )  # fmt: skip
 NAMED_VERSIONS = ("signaltok", "torch", "torchvision", "pytorch-lightning", "numpy")
 SHARP_BELOW = 160  # smaller pictures are enlarged without smoothing

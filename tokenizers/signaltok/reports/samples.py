@@ -25,8 +25,8 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
 
     samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
     tokens.png and usage.png where there are codes, nearest.png and shared_codes.png where texts were compared,
-    curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes, and spectrograms.png; of videos what
-    reports.clips writes, and stills.png.
+    curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes, and spectrograms.png; of videos
+    what reports.clips writes, and stills.png.
     """
     folder = run_dir / SAMPLES
     panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))

@@ -196,7 +196,7 @@ class Stream:
             "frames": self.frames,
             "time_stamps": self.time_stamps,
             "transform": None if self.transform is None else self.transform.to_json(),
-            # Absent where there is none, as in vocabularies of before there was any: a vocabulary's hash is its identity.
+            # Absent where there is none, as in older vocabularies: a vocabulary's hash is its identity.
             **({} if self.lead is None else {"lead": list(self.lead)}),
         }
 
@@ -229,7 +229,8 @@ def stream_of(header: Mapping[str, Any], *, name: str | None = None, pattern: Pa
     """The stream of a tokenizer, from its exported config.json or a store's header; change it by dataclasses.replace.
 
     Codes that no tokenizer of ours made take the same entries: fingerprint, modality, codebook_sizes, strides, and
-    where they hold shares, sequence_length, sample_rate, lead. name: the modality where None. pattern: flatten where None.
+    where they hold shares, sequence_length, sample_rate, lead. name: the modality where None. pattern: flatten where
+    None.
     """
     modality, strides = header["modality"], tuple(tuple(stride) for stride in header["strides"])
     shares, tokens = header.get("shares"), header.get("sequence_length")

@@ -58,7 +58,7 @@ def read_samples(folder: Path) -> dict[str, Tensor] | None:
 
 
 def sample_files(folder: Path) -> dict[str, bytes] | None:
-    """The samples of a run as files by name: PNG of pictures, the run's own FLAC and MP4 of sounds and videos, or None."""
+    """The samples of a run as files by name: PNG of pictures, the run's own FLAC of sounds, MP4 of videos; or None."""
     pictures = read_samples(folder)
     if pictures is None:
         played = sorted(path for path in (folder / "samples").glob("*") if path.suffix in (".flac", ".mp4"))

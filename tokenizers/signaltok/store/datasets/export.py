@@ -1,9 +1,11 @@
 """From stores to a data set: every item a document, rendered, and written in a layout."""
 
 import hashlib
+import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from signaltok.store.datasets.parquet import Parquet
 from signaltok.store.datasets.webdataset import WebDataset
 from signaltok.store.datasets.writer import DatasetWriter, Rendered
 from signaltok.store.index import Store
-from signaltok.streams.documents import Document, Signal, Text
+from signaltok.store.plan import Item
+from signaltok.streams.documents import Document, Mix, Signal, Text
 from signaltok.streams.grammar import Grammar
 from signaltok.streams.hugging_face import tokenizer_json
 from signaltok.streams.patterns import ONE_ROW
@@ -49,6 +52,27 @@ def documents_of(
         yield item.key, [signal] if text_of is None else [Text.of(text_of(item.key)), signal]
 
 
+def mixes_of(
+    stores: Sequence[tuple[str, Store]], vocabulary: Vocabulary, *, text_of: Callable[[str], str] | None
+) -> Iterator[tuple[str, Document]]:
+    """(key, document) of every key of any store: its codes in all stores that have it, interleaved by time.
+
+    stores: in the vocabulary's order, each with its items in the order of their keys. TokenDataError as documents_of.
+    """
+    for name, store in stores:
+        vocabulary.check_fingerprint(name, store.header.fingerprint, str(store.folder))
+    items = heapq.merge(*(_numbered(n, store) for n, (_, store) in enumerate(stores)), key=lambda found: found[:2])
+    for key, group in groupby(items, key=lambda found: found[0]):
+        signals = tuple(Signal(stores[n][0], item.levels, item.signal_size) for _, n, item in group)
+        mix = Mix(signals, ())
+        yield key, [mix] if text_of is None else [Text.of(text_of(key)), mix]
+
+
+def _numbered(number: int, store: Store) -> Iterator[tuple[str, int, Item]]:
+    for item in store:
+        yield item.key, number, item
+
+
 def in_validation(key: str, share: float) -> bool:
     """Whether an item is in the validation split: by its key alone, so that adding items moves no other."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
@@ -65,12 +89,14 @@ def export_dataset(
     loss: str,
     text_of: Callable[[str], str] | None,
     embedding: np.ndarray | None,
+    interleave: bool,
     advance: Callable[[int], None],
 ) -> dict[str, Any]:
     """Write the data set into the new folder out, with vocab.json, tokenizer.json and stream.json; what the last holds.
 
     stores: with the name of their stream. validation: the share of items in the split val, 0 for none. embedding: rows
-    to begin a language model's from (embedding.py), None for no file of them. The folder is there when all of it is.
+    to begin a language model's from (embedding.py), None for no file of them. interleave: whether the items of one key
+    are one document, by time, and not a document each. The folder is there when all of it is.
     ValueError where out exists, TokenDataError where a store is damaged.
     """
     if out.exists():
@@ -85,14 +111,18 @@ def export_dataset(
         for split in splits:
             writers[split] = FORMATS[layout](folder, split, vocabulary, loss)
             opened.callback(writers[split].opened.close)
-        for name, store in stores:
-            for key, document in documents_of(store, vocabulary, name, text_of=text_of):
-                split = "val" if in_validation(key, validation) else "train"
-                rendered = render(grammar, key, document)
-                writers[split].add(rendered)
-                documents[split] += 1
-                ids[split] += sum(len(own) for _, own in rendered.segments)
-                advance(1)
+        if interleave:
+            written = mixes_of(stores, vocabulary, text_of=text_of)
+        else:
+            each = (documents_of(store, vocabulary, name, text_of=text_of) for name, store in stores)
+            written = chain.from_iterable(each)
+        for key, document in written:
+            split = "val" if in_validation(key, validation) else "train"
+            rendered = render(grammar, key, document)
+            writers[split].add(rendered)
+            documents[split] += 1
+            ids[split] += sum(len(own) for _, own in rendered.segments)
+            advance(1)
         for writer in writers.values():
             writer.close()
         told = {
