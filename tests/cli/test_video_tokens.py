@@ -51,7 +51,7 @@ def places(tmp_path):
     encoder, decoder = plain(2, 3)
     shape = {"axes": 3, "channels": 3, "latent_dim": 3}
     frames = FramesEncoder(**shape, pictures=encoder), FramesDecoder(**shape, pictures=decoder)
-    tokenizer(*frames, 12, 64).save(tmp_path / "frames")
+    tokenizer(*frames, 12, 16).save(tmp_path / "frames")
     tokenizer(*plain(1, 1), RATE, 4096).save(tmp_path / "sounds")
     pictures = np.full((FRAMES, 12, 16, 3), 40, np.uint8)
     pictures[FLASH] = 230

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from signaltok.data.read_video import read_video, shown_at
+from signaltok.data.read_video import read_pieces, read_video, shown_at
 from signaltok.data.video_data import VideoFolderData
-from signaltok.data.video_file import read_frames, read_header
+from signaltok.data.video_file import frames_in_turn, read_frames, read_header
 from signaltok.data.video_sound import read_sound
 from signaltok.data.write_video import write_video
 
@@ -75,7 +75,8 @@ def test_a_rate_shows_what_is_seen_at_each_of_its_moments(steady, rate, expected
 
 def test_a_variable_rate_keeps_its_time_stamps(tmp_path):
     path = written(tmp_path / "variable.mkv", [0, 100, 150, 600, 610, 900], Fraction(1, 1000))
-    assert which(read_video(path, frame_rate=10))[:10] == [0, 1, 2, 2, 2, 2, 3, 4, 4, 5]
+    # The last one is shown for a millisecond, too short for a frame of its own.
+    assert which(read_video(path, frame_rate=10)) == [0, 1, 2, 2, 2, 2, 3, 4, 4]
     assert which(read_video(path)) == [0, 1, 2, 3, 4, 5]
 
 
@@ -106,6 +107,12 @@ def test_a_stretch_of_seconds_and_a_size(steady):
         read_video(steady, start=2, seconds=1)
     with pytest.raises(ValueError, match="frame_rate is 0"):
         read_video(steady, frame_rate=0)
+
+
+def test_pieces_are_the_whole(steady):
+    whole = read_video(steady, frame_rate=24)
+    pieces = list(read_pieces(steady, 24, 7))
+    assert [piece.shape[1] for piece in pieces] == [7, 7, 7, 3] and torch.equal(torch.cat(pieces, dim=1), whole)
 
 
 def test_odd_sizes_and_single_frames(tmp_path):
@@ -154,6 +161,8 @@ def test_a_file_cut_off_behind_its_index_is_an_error_where_frames_are_missing(tm
     header = read_header(cut)
     assert 1 < len(header.times) < 20, "what is there counts, not what the container says"
     assert which(read_video(cut, frame_rate=20))[:5] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="of 2 frames that it lists the first 1 can be decoded"):
+        list(frames_in_turn(cut, [int(header.times[0]), header.end + 50], None))
     with pytest.raises(ValueError, match="1 of the 2 frames asked for cannot be decoded"):
         read_frames(cut, [int(header.times[0]), header.end + 50], None)
 
@@ -201,8 +210,9 @@ def test_unreadable_files_are_left_out_counted_and_named(tmp_path, steady, caplo
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": "names"}, "data.split is 'names'; it is one of hash, time, all"),
+        ({"split": "names"}, "data.split is 'names'; it is one of hash, time, folders, ucf101, all"),
         ({"split": "time"}, "there is no .*splits.tsv"),
+        ({"split": "ucf101"}, "there is no .*trainlist01.txt"),
         ({"frames": 0}, "data.frames is 0"),
         ({"resize": 0}, "data.resize is 0"),
         ({"cache_megabytes": -1}, "data.cache_megabytes is -1"),
@@ -294,3 +304,32 @@ def test_a_silent_track_is_silence_and_no_track_is_an_error(tmp_path):
         read_sound(tmp_path / "silent.mp4", 16000, 3)
     with pytest.raises(ValueError, match="sound of 3 channels cannot be written"):
         write_video(numbered(2), 12, tmp_path / "x.mp4", lossless=False, sound=(np.zeros((3, 9), np.float32), 16000))
+
+
+def copies(root: Path, source: Path, names: list[str]) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(source.read_bytes())
+
+
+def test_kinetics_is_split_by_its_folders(tmp_path, steady):
+    copies(tmp_path / "set", steady, ["train/a/1.mp4", "train/b/2.mp4", "val/a/3.mp4", "other/4.mp4"])
+    source = settings(tmp_path / "set", split="folders").source
+    assert source.keys("train") == ("train/a/1.mp4", "train/b/2.mp4") and source.keys("val") == ("val/a/3.mp4",)
+    with pytest.raises(ValueError, match=r"the test split of .* is empty"):
+        source.keys("test")
+
+
+def test_ucf101_is_split_by_its_lists_and_no_group_is_on_two_sides(tmp_path, steady):
+    names = [f"Bowling/v_Bowling_g{group:02d}_c0{clip}.avi" for group in range(8, 20) for clip in (1, 2)]
+    copies(tmp_path / "set", steady, names)
+    (tmp_path / "set/trainlist01.txt").write_text("".join(f"{name} 1\n" for name in names[4:]))
+    (tmp_path / "set/testlist01.txt").write_text("".join(f"{name}\n" for name in names[:4]))
+    source = settings(tmp_path / "set", split="ucf101").source
+    sides = {split: source.keys(split) for split in ("train", "val", "test")}
+    assert sides["test"] == tuple(names[:4]) and sorted(sides["train"] + sides["val"]) == names[4:]
+    groups = [{name.rpartition("_c")[0] for name in side} for side in sides.values()]
+    assert not groups[0] & groups[1]
+    (tmp_path / "set" / names[0]).unlink()
+    with pytest.raises(ValueError, match=r"1 files that .*testlist01\.txt names are not in"):
+        settings(tmp_path / "set", split="ucf101")

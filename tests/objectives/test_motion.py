@@ -11,8 +11,8 @@ from signaltok.types.reconstruction import Reconstruction
 
 def value(x, y, lengths=None):
     batch = Batch(signal=x, keys=tuple("ab"[: len(x)]), lengths=lengths)
-    quantized = Quantized(z_q=torch.zeros(1, 1, 1), codes=())
-    latent = torch.zeros(1, 1, 1)
+    latent = torch.zeros(len(x), 1, 1)
+    quantized = Quantized(z_q=latent, codes=())
     return MotionError()(batch, Reconstruction(signal=y, quantized=quantized, latent=latent, mask=None))
 
 

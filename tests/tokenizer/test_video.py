@@ -12,6 +12,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
 from table import DECODERS, ENCODERS, QUANTIZERS
 
+from signaltok.cli.pieces import decode_pieces, encode_pieces
 from signaltok.parts import Decoder, Encoder
 from signaltok.streams.geometry import geometry
 from signaltok.streams.stream import stream_of
@@ -88,6 +89,17 @@ def test_any_latency_gives_the_same_codes_and_frames_equal_up_to_rounding(name):
         assert torch.allclose(frames, expected, atol=1e-5)
     blocks = tokenizer(name, "identity", 4).embed(whole)
     assert torch.allclose(blocks, tokenizer(name, "identity").embed(whole), atol=1e-5)
+
+
+@both
+@pytest.mark.parametrize("length", [1, 5, 14])
+def test_what_the_command_does_by_pieces_is_the_whole_to_the_bit(name, length):
+    model, whole = tokenizer(name), clip(length)
+    stack = model.encode(whole)
+    item = encode_pieces(model, "clip", iter(whole[0].split(3, dim=1)))
+    assert item.signal_size == (length, 9, 14)
+    assert all(np.array_equal(own, level[0]) for own, level in zip(item.levels, stack.levels, strict=True))
+    assert np.array_equal(np.concatenate(list(decode_pieces(model, item)), axis=1), model.decode(stack)[0])
 
 
 @both

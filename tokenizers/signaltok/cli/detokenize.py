@@ -9,6 +9,7 @@ import torch
 
 from signaltok.cli.console import progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.pieces import can_stream, decode_pieces
 from signaltok.cli.signal_files import signal_files
 from signaltok.cli.tokenize import read_header
 from signaltok.store.index import Store, read_store
@@ -39,16 +40,18 @@ def run(options: argparse.Namespace) -> int:
         _check_free(options.out, names, files.words)
     tokenizer = open_tokenizer(folder, options.device)
     sounds = None if options.sound is None else _Sounds(*options.sound, device=options.device)
-    if sounds is not None and files.write_with_sound is None:
+    if sounds is not None and files.write_pieces is None:
         raise ValueError(f"--sound is for videos, but {folder} is a tokenizer of {files.words}; leave it out")
+    in_pieces = can_stream(tokenizer)
     with progress_bar("detokenize", len(store)) as progress:
         for item in store:
-            signal = tokenizer.decode(to_stack(item, header))[0].cpu().numpy()
-            sound = None if sounds is None else sounds.of(item.key)
-            if sound is None or files.write_with_sound is None:
-                files.write(signal, options.out / names[item.key])
+            path = options.out / names[item.key]
+            if files.write_pieces is None:
+                files.write(tokenizer.decode(to_stack(item, header))[0].cpu().numpy(), path)
             else:
-                files.write_with_sound(signal, options.out / names[item.key], sound)
+                whole = () if in_pieces else (tokenizer.decode(to_stack(item, header))[0].cpu().numpy(),)
+                pieces = decode_pieces(tokenizer, item) if in_pieces else iter(whole)
+                files.write_pieces(pieces, path, None if sounds is None else sounds.of(item.key))
             progress.advance(progress.task_ids[0])
     silent = "" if sounds is None or not sounds.missing else f", {sounds.missing} without sound, which had no tokens"
     say(f"{len(names)} {files.words} in {options.out}{silent}")

@@ -1,6 +1,6 @@
 """The files that tokenizers of each modality read and write."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from signaltok.files import atomic_file
 class SignalFiles:
     """words: what the files hold, in the plural. read: a signal [c, *s] in value range. write: one, with suffix.
 
-    write_with_sound: of videos, with samples [c, n] and their rate too.
+    pieces: of videos, the same so many frames at a time. write_pieces: so, with samples [c, n] and their rate or None.
     """
 
     words: str
@@ -32,7 +32,8 @@ class SignalFiles:
     read: Callable[[Path], Tensor]
     suffix: str
     write: Callable[[np.ndarray, Path], None]
-    write_with_sound: Callable[[np.ndarray, Path, tuple[np.ndarray, int]], None] | None = None
+    pieces: Callable[[Path, int], Iterator[Tensor]] | None = None
+    write_pieces: Callable[[Iterator[np.ndarray], Path, tuple[np.ndarray, int] | None], None] | None = None
 
     def keys(self, folder: Path) -> list[str]:
         """Paths below folder, sorted; of a single file its name. ValueError where there are none."""
@@ -78,7 +79,7 @@ def _kind(config: dict[str, Any]) -> str:
 
 def _videos(rate: int, low: float, high: float) -> SignalFiles:
     # PyAV is slow to import, and needed for no other modality.
-    from signaltok.data.read_video import read_video
+    from signaltok.data.read_video import read_pieces, read_video
     from signaltok.data.write_video import write_video
 
     return SignalFiles(
@@ -87,7 +88,10 @@ def _videos(rate: int, low: float, high: float) -> SignalFiles:
         lambda path: read_video(path, frame_rate=rate),
         ".mp4",
         lambda x, path: write_video(_pixels(x, low, high), rate, path, lossless=False),
-        lambda x, path, sound: write_video(_pixels(x, low, high), rate, path, lossless=False, sound=sound),
+        lambda path, count: read_pieces(path, rate, count),
+        lambda pieces, path, sound: write_video(
+            (frame for piece in pieces for frame in _pixels(piece, low, high)), rate, path, lossless=False, sound=sound
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from signaltok.artifact.read import read_config
 from signaltok.cli.console import complain, progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.pieces import can_stream, encode_pieces
 from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
 from signaltok.files import write_text
@@ -43,10 +44,14 @@ def run(options: argparse.Namespace) -> int:
     root = options.folder.parent if options.folder.is_file() else options.folder
     tokenizer = open_tokenizer(folder, options.device)
     header = replace(header, probe=probe_hash(tokenizer, files, read_config(folder)))
+    in_pieces = files.pieces is not None and can_stream(tokenizer)
     named: set[str] = set()
 
     def compute(key: str) -> Item | Failure:
         try:
+            if in_pieces:
+                assert files.pieces is not None
+                return encode_pieces(tokenizer, key, files.pieces(root / key, tokenizer.block))
             signal = files.read(root / key)
         except ValueError as error:
             reason = str(error).removeprefix(f"cannot read {root / key}: ")

@@ -6,7 +6,9 @@ containers round their time stamps.
 """
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from signaltok.data.read_image import to_signal
-from signaltok.data.video_file import VideoHeader, read_frames, read_header
+from signaltok.data.video_file import VideoHeader, frames_in_turn, read_frames, read_header
 
 SPARE = Fraction(1, 4)  # of a frame: one that would be shown for less at the end is left out
 
@@ -44,6 +46,18 @@ def read_video(
             + ("" if seconds is None else f" within {seconds:g} s")
         )
     return clip_signal(read_frames(path, times[inside], scaled_size(header, resize)))
+
+
+def read_pieces(
+    path: str | Path, frame_rate: int | float | Fraction, count: int
+) -> Iterator[Float32[Tensor, "3 n h w"]]:
+    """What read_video gives of the whole file, so many frames at a time, without holding more. Raises as read_video."""
+    path = Path(path)
+    header = read_header(path)
+    times = header.times[shown_at(header, rate_of(frame_rate))]
+    frames = frames_in_turn(path, times, None)
+    while piece := list(islice(frames, count)):
+        yield clip_signal(np.stack(piece))
 
 
 def rate_of(frame_rate: int | float | Fraction) -> Fraction:

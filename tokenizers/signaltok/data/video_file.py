@@ -75,6 +75,28 @@ def read_frames(
     return np.stack([found[time] for time in wanted])
 
 
+def frames_in_turn(
+    path: Path, times: Sequence[int] | np.ndarray, size: tuple[int, int] | None
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """read_frames one after another from the file's beginning on, of which no more than one is held at a time."""
+    wanted, place = [int(time) for time in times], 0
+    with explained(path), av.open(str(path)) as container:
+        stream = _pictures(path, container)
+        stream.thread_type = "NONE"
+        for frame in container.decode(stream):
+            if frame.pts == wanted[place] and not frame.is_corrupt:
+                picture = _upright(frame, size)
+                while place < len(wanted) and wanted[place] == frame.pts:
+                    yield picture
+                    place += 1
+                if place == len(wanted):
+                    return
+    raise ValueError(
+        f"cannot read {path}: of {len(wanted)} frames that it lists the first {place} can be decoded, and no more (it "
+        "may be cut off, or damaged); remove or replace it"
+    )
+
+
 def _decoded(
     path: Path, wanted: set[int], start: int | None, stop: int, size: tuple[int, int] | None
 ) -> dict[int, np.ndarray]:

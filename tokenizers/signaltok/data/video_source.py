@@ -8,7 +8,6 @@ import hashlib
 import logging
 import math
 from collections import Counter
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +17,11 @@ from jaxtyping import UInt8
 from signaltok.data.found_files import find_files
 from signaltok.data.read_video import rate_of, scaled_size, shown_at
 from signaltok.data.source import digest
-from signaltok.data.split import SPLITS, Split, split_of
+from signaltok.data.split import SPLITS, Split
 from signaltok.data.video_file import VideoHeader, read_frames, read_header
 from signaltok.data.video_names import SUFFIXES
+from signaltok.data.video_splits import RULES, split_names, stretches
 
-RULES = {
-    "hash": "MD5 of the key modulo 10: 0 test, 1 val, the rest train",
-    "time": "by the seconds that splits.tsv gives each split",
-    "all": "all: EVERY FILE IS IN EVERY SPLIT, so val and test figures are figures on training files",
-}
-TABLE = "splits.tsv"
 CONTENT_LIMIT = 2**30
 NAMED = 5  # files that cannot be read, beyond which they are counted only
 _log = logging.getLogger(__name__)
@@ -45,8 +39,9 @@ class VideoFolder:
     """Files under root, found by their suffix, at frame_rate frames a second, their shorter side at resize pixels.
 
     split: "hash" by the path below root; "time" by splits.tsv in root, lines of file, first second, last second and
-    split with tabs between; "all" for folders too small to split. resize: None for frames as they are. cache_megabytes:
-    decoded scenes kept in memory, first come first kept, each whole or not at all; each worker process has its own.
+    split with tabs between; "folders" by those below root, as of Kinetics; "ucf101" by its lists; "all" for folders too
+    small to split. resize: None for frames as they are. cache_megabytes: decoded scenes kept in memory, first come
+    first kept, each whole or not at all; each worker process has its own.
     Files that cannot be read are left out, counted and named in describe; all are opened when this is built.
     """
 
@@ -93,25 +88,23 @@ class VideoFolder:
     def _split_by_name(self) -> dict[Split, tuple[str, ...]]:
         for name, numbers in self._numbers.items():
             self._scenes[name] = Scene(name, 0, len(numbers))
-        return {s: tuple(n for n in self._scenes if self.split == "all" or split_of(n) == s) for s in SPLITS}
+        everything = sorted([*self._scenes, *self.unreadable])
+        found = split_names(self.root, everything, self.split)
+        return {split: tuple(name for name in names if name in self._scenes) for split, names in found.items()}
 
     def _split_by_time(self) -> dict[Split, tuple[str, ...]]:
-        table = self.root / TABLE
-        if not table.is_file():
-            raise ValueError(f"there is no {table}, which data.split=time splits by; give it, or data.split=hash")
         keys: dict[Split, list[str]] = {split: [] for split in SPLITS}
-        for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
-            name, first, last, split = _row(table, number, line)
+        for where, name, first, last, split in stretches(self.root):
             if name in self.unreadable:
                 continue
             if name not in self._headers:
-                raise ValueError(f"line {number} of {table} names {name}, which is not among the videos of {self.root}")
+                raise ValueError(f"{where} names {name}, which is not among the videos of {self.root}")
             begin = math.ceil(first * self.frame_rate)
             length = min(math.ceil(last * self.frame_rate), len(self._numbers[name])) - begin
             if length < 1:
                 raise ValueError(
-                    f"line {number} of {table}: {name} has {float(self._headers[name].seconds):.1f} s and no frame "
-                    f"from second {float(first):g} to {float(last):g}"
+                    f"{where}: {name} has {float(self._headers[name].seconds):.1f} s and no frame from second "
+                    f"{float(first):g} to {float(last):g}"
                 )
             key = f"{name}@{float(first):g}-{float(last):g}"
             self._scenes[key] = Scene(name, begin, length)
@@ -190,20 +183,3 @@ class VideoFolder:
         named = [f"{key} ({reason})" for key, reason in list(self.unreadable.items())[:NAMED]]
         more = len(self.unreadable) - len(named)
         return "; ".join([*named, *([f"and {more} more"] if more else [])])
-
-
-def _row(table: Path, number: int, line: str) -> tuple[str, Fraction, Fraction, Split]:
-    """File, first second, last second and split of a line."""
-    cells = line.split("\t")
-    if len(cells) != 4 or cells[3] not in SPLITS:
-        raise ValueError(
-            f"line {number} of {table} is {line[:60]!r}; it must be file, first second, last second and one of "
-            f"{', '.join(SPLITS)}, with tabs between"
-        )
-    try:
-        first, last = Fraction(cells[1]), Fraction(cells[2])
-    except ValueError:
-        raise ValueError(f"line {number} of {table}: {cells[1]!r} and {cells[2]!r} are to be seconds") from None
-    if not 0 <= first < last:
-        raise ValueError(f"line {number} of {table}: {cells[1]} to {cells[2]} is no stretch of time")
-    return cells[0], first, last, cells[3]  # type: ignore[return-value]

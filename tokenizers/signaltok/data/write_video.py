@@ -1,6 +1,8 @@
 """Writing videos by PyAV: MP4 that plays anywhere, with sound where there is any, or Matroska without any loss."""
 
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -15,14 +17,14 @@ PIECE = 1024  # samples that are encoded at a time
 
 
 def write_video(
-    frames: UInt8[np.ndarray, "t h w 3"],
+    frames: Iterable[UInt8[np.ndarray, "h w 3"]],
     frame_rate: int | Fraction,
     path: Path,
     *,
     lossless: bool,
     sound: tuple[Float32[np.ndarray, "c n"], int] | None = None,
 ) -> None:
-    """Constant frame rate. lossless: FFV1 in Matroska, as they are; else H.264 in MP4.
+    """Frames of one size, as they come, at a constant rate. lossless: FFV1 in Matroska, as they are; else H.264 in MP4.
 
     sound: samples in -1..1, the first heard with the first frame, and their rate; AAC, or as 16-bit numbers without
     loss. Frames of an odd height or width are written with full colour (4:4:4), which not every player takes. Raises
@@ -34,7 +36,9 @@ def write_video(
             raise ValueError(
                 f"this PyAV was built without {codec}, so {path} cannot be written; install PyAV from PyPI"
             )
-    _, height, width, _ = frames.shape
+    coming = iter(frames)
+    first = next(coming)
+    height, width, _ = first.shape
     even = height % 2 == 0 and width % 2 == 0
     rate = Fraction(frame_rate)
     kind = "matroska" if lossless else "mp4"
@@ -45,7 +49,7 @@ def write_video(
         stream.pix_fmt = "bgr0" if lossless else "yuv420p" if even else "yuv444p"
         stream.time_base = 1 / rate
         track = None if sound is None else _track(out, codecs[1], *sound)
-        for number, picture in enumerate(frames):
+        for number, picture in enumerate(chain([first], coming)):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = number, 1 / rate
             out.mux(stream.encode(frame))

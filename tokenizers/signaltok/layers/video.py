@@ -7,7 +7,6 @@ at more than a position, so nothing but the convolutions along time passes from 
 import math
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -100,12 +99,3 @@ def stride_of(front: Front, time_strides: Sequence[int]) -> tuple[int, int, int]
 def mask_at(cells: Int64[Tensor, "b 3"] | None, rate: tuple[int, int, int], size: tuple[int, ...]) -> Mask | None:
     """The valid positions of a stage of this size; None where all are."""
     return None if cells is None else valid_mask(cells * cells.new_tensor(rate), size)
-
-
-@torch.no_grad()
-def still(blocks: nn.ModuleList) -> None:
-    """Take all effect from the blocks' way along time, until they have learned one: each frame passes as a picture."""
-    for block in blocks:
-        assert isinstance(block, VideoBlock)
-        nn.init.zeros_(block.time.outer.weight)
-        nn.init.zeros_(block.time.outer.bias)  # type: ignore[arg-type]

@@ -26,8 +26,8 @@ class MotionError(Term):
         """The mean of the absolute differences, at least in float32. Raises ValueError for what is no video."""
         if batch.signal.ndim != 5:
             raise ValueError(
-                f"the motion term needs videos [b, c, t, h, w], got signals of shape {tuple(batch.signal.shape)}; take it "
-                "out of objective.terms"
+                f"the motion term needs videos [b, c, t, h, w], got signals of shape {tuple(batch.signal.shape)}; take "
+                "it out of objective.terms"
             )
         difference = full_precision(reconstruction.signal) - full_precision(batch.signal)
         if batch.lengths is None:
