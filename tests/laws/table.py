@@ -8,22 +8,27 @@ from torch.nn import functional as F
 
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.conv import ConvDecoder
+from signaltok.decoders.frames import FramesDecoder
 from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.spectral import SpectralDecoder
 from signaltok.decoders.text import TextDecoder
+from signaltok.decoders.video import VideoDecoder
 from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
+from signaltok.encoders.frames import FramesEncoder
 from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.speech import SpeechEncoder
+from signaltok.encoders.video import VideoEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
 from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.front import Front, Haar, Patches
 from signaltok.layers.local_attention import LocalAttention
 from signaltok.layers.lstm import Lstm
 from signaltok.layers.residual_convolutions import ResidualConvolutions
@@ -402,6 +407,14 @@ def speech_encoder() -> Encoder:
     )
 
 
+def video(front: Front, widths: list[int], time_strides: list[int]) -> dict:
+    """What the two sides of a video tokenizer have in common."""
+    return {
+        "axes": 3, "channels": 3, "front": front, "widths": widths, "time_strides": time_strides, "depth": 1,
+        "time_kernel": 3, "latent_dim": DIM,
+    }  # fmt: skip
+
+
 def lstm() -> Lstm:
     return Lstm(width=TOP, layers=1)
 
@@ -433,6 +446,9 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
         latent_layers=[transformer, lambda: Convolution(dilation=1, groups=1, mode="replicate", **RESAMPLE)],
     ),
     "spectral": lambda: SpectralEncoder(**SPECTRAL, axes=1, compression=0.3, floor=1e-3),
+    "frames": lambda: FramesEncoder(axes=3, channels=3, latent_dim=DIM, pictures=ENCODERS["conv"]()),
+    "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
+    "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
     "speech": speech_encoder,
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
@@ -456,15 +472,18 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "text": lambda: TextDecoder(
         axes=1, channels=3, stride=STRIDE, latent_dim=DIM, spelling=CharacterSpelling(symbols="abc")
     ),
+    "frames": lambda: FramesDecoder(axes=3, channels=3, latent_dim=DIM, pictures=DECODERS["conv"]()),
+    "video": lambda: VideoDecoder(**video(Patches(time=1, space=2), [12, 8], [2, 2])),
+    "video haar": lambda: VideoDecoder(**video(Haar(levels=1), [12, 8], [1, 2])),
 }
 
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, and of codecs; speech, which has no twin, with spectral. Those that give no signal
+    those over one axis, of codecs and of videos; speech, which has no twin, with spectral. Those that give no signal
     (tests/decoders/test_none.py, tests/tokenizer/test_text.py) are left out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
-    twins = {name for name in encoders if encoders[name].axes == 1 or name.startswith("codec")}
+    twins = {name for name in encoders if encoders[name].axes != 2 or name.startswith("codec")}
     return [
         (e, d)
         for e, encoder in encoders.items()

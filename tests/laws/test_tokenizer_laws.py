@@ -41,9 +41,12 @@ def axes_of(encoder: str) -> int:
 
 
 def signal_of(axes: int, height: int, width: int, top: int = 60, left: int = 40) -> Tensor:
-    """A crop of the photograph; over one axis 8 x height + width values from there on, row after row."""
+    """A crop of the photograph; over one axis 8 x height + width values from there on, row after row; over three a view
+    of 12 x 10 pixels that wanders over the photograph for height frames."""
     if axes == 2:
         return crop(height, width, top, left)
+    if axes == 3:
+        return torch.stack([crop(12, 10, top + n % 20, left + 3 * n % 70) for n in range(height)], dim=2)
     start = top * photo().shape[3] + left
     return photo().flatten(2)[:, :, start : start + 8 * height + width].clone()
 
@@ -91,7 +94,9 @@ def test_law_1_forward_in_eval_is_encode_then_decode_at_any_size(encoder, decode
     with torch.no_grad():
         reconstruction = model(signal)
     size = tuple(signal.shape[2:])
-    grid = grid_size(size, (STRIDE,) * len(size)) if model.encoder.tokens is None else (TOKENS,)
+    grid = (TOKENS,)
+    if model.encoder.tokens is None:
+        grid = grid_size(size, model.encoder.stride, lead=model.lead)
     assert stack.levels[0].shape == (1, *grid) and stack.tokens == model.encoder.tokens
     assert reconstruction.signal.shape == signal.shape
     assert torch.equal(reconstruction.signal, model.decode(stack))
@@ -111,7 +116,7 @@ def test_law_1_for_every_quantizer_inside_a_tokenizer(quantizer: str) -> None:
 def batch(axes: int = 2) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Three crops of different sizes, padded with noise; their lengths; the crops."""
     items = [signal_of(axes, 30, 21), signal_of(axes, 17, 40, 100, 100), signal_of(axes, 8, 9, 10, 150)]
-    size = (32, 40) if axes == 2 else (280,)
+    size = {1: (280,), 2: (32, 40), 3: (32, 14, 15)}[axes]
     padded = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for target, item in zip(padded, items, strict=True):
         target[(slice(None), *map(slice, item.shape[2:]))] = item[0]
@@ -160,11 +165,12 @@ def test_law_2_an_encoder_in_training_ignores_padding(encoder: str) -> None:
 @pytest.mark.parametrize("decoder", [name for name in DECODERS if DECODERS[name]().tokens is None])
 def test_law_2_a_decoder_in_training_ignores_padding(decoder: str) -> None:
     part = DECODERS[decoder]().eval()
-    size, own = ((5, 6), (3, 2)) if part.axes == 2 else ((30,), (6,))
+    size, own = {1: ((30,), (6,)), 2: ((5, 6), (3, 2)), 3: ((4, 5, 6), (3, 3, 2))}[part.axes]
     z_q = torch.randn(2, part.latent_dim, *size, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([size, own])
     with torch.no_grad():
-        together = part(z_q, lengths)[(slice(1, 2), slice(None), *(slice(0, n * STRIDE) for n in own))]
+        extents = (n * step for n, step in zip(own, part.stride, strict=True))
+        together = part(z_q, lengths)[(slice(1, 2), slice(None), *(slice(0, n) for n in extents))]
         alone = z_q[(slice(1, 2), slice(None), *map(slice, own))].clone()
         assert torch.allclose(together, part(alone, None), atol=1e-4)
 
@@ -178,13 +184,13 @@ def test_law_3_chunks_change_no_bit_or_are_an_error(encoder: str, decoder: str) 
         with pytest.raises(ValueError, match="whole signal"):
             model.encode(signal, chunk=64)
     else:
-        for chunk in (32, (64, 200), (500, 48)) if axes == 2 else (32, 200, 500):
+        for chunk in {1: (32, 200, 500), 2: (32, (64, 200), (500, 48)), 3: (4, (20, 8, 8), 400)}[axes]:
             assert_same(model.encode(signal, chunk=chunk), stack)
     if model.decoder.receptive_field is None and not model.decoder.causal:
         with pytest.raises(ValueError, match="whole signal"):
             model.decode(stack, chunk=64)
     else:
-        assert torch.equal(model.decode(stack, chunk=(32, 64)[:axes]), model.decode(stack))
+        assert torch.equal(model.decode(stack, chunk=(32, 64, 8)[:axes]), model.decode(stack))
 
 
 @every
@@ -196,7 +202,9 @@ def test_law_3_blocks_compute_what_the_parts_compute_whole(encoder: str, decoder
         reconstruction = model(signal)
         assert torch.allclose(reconstruction.latent, model.encoder(signal, None), atol=1e-4)
         grid = () if model.decoder.tokens is None else (grid_size(size, (STRIDE,) * axes),)
-        whole = model.decoder(reconstruction.quantized.z_q, None, *grid)[(..., *map(slice, size))]
+        whole = model.decoder(reconstruction.quantized.z_q, None, *grid)
+        begin = model.lead or (0,) * axes
+        whole = whole[(..., *(slice(first, first + n) for first, n in zip(begin, size, strict=True)))]
         assert torch.allclose(reconstruction.signal, whole, atol=1e-4)
 
 

@@ -41,7 +41,8 @@ def store(tmp_path):
 def export(store, out, layout, *, vocabulary=None, validation=0.0, loss="all"):
     return export_dataset(
         [("image", store)], vocabulary or vocabulary_of(store.header), out, layout=layout, validation=validation,
-        loss=loss, text_of=lambda key: f"about {key}", embedding=None, advance=lambda count: None,
+        loss=loss, text_of=lambda key: f"about {key}", embedding=None, interleave=False,
+        advance=lambda count: None,
     )  # fmt: skip
 
 

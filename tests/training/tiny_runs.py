@@ -104,7 +104,14 @@ PARTS = {
 }
 
 
-AUDIO = ("codec", "spectral")  # how the names of encoders and decoders over one axis begin: no part of these runs
+# How the names of encoders and decoders over one axis and over three begin: no part of these runs.
+AUDIO = ("codec", "spectral", "video", "frames")
+# A run on the film, tests/training/test_video_run.py.
+VIDEO = (
+    "encoder.widths=[8,8]", "decoder.widths=[8,8]", "encoder.depth=1", "trainer=cpu", "trainer.max_steps=2",
+    "trainer.log_every_n_steps=1", "callbacks.progress_bar=null", "data.frames=5", "data.size=16", "data.eval_frames=6",
+    "data.cache_megabytes=0", "data.eval_batch_size=2", "run.limit_eval_batches=1", "task_name=test",
+)  # fmt: skip
 APART = ("pooled", "none")  # encoders of one token without a decoder: tests/training/test_alignment_run.py
 SEQUENCE = {"query"}  # encoders of a fixed number of tokens; a decoder goes with an encoder of its own kind
 

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from signaltok.artifact.read import load as load
     from signaltok.data.read_audio import read_audio as read_audio
     from signaltok.data.read_image import read_image as read_image
+    from signaltok.data.read_video import read_video as read_video
     from signaltok.tokenizer import Tokenizer as Tokenizer
     from signaltok.types.token_stack import TokenStack as TokenStack
 
 __version__ = "0.1.0"
-__all__ = ["TokenStack", "Tokenizer", "load", "read_audio", "read_image"]
+__all__ = ["TokenStack", "Tokenizer", "load", "read_audio", "read_image", "read_video"]
 
 _HOMES = {
     "Tokenizer": "signaltok.tokenizer",
@@ -37,6 +38,7 @@ _HOMES = {
     "load": "signaltok.artifact.read",
     "read_audio": "signaltok.data.read_audio",
     "read_image": "signaltok.data.read_image",
+    "read_video": "signaltok.data.read_video",
 }
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from signaltok.parts import Decoder, Encoder, Quantizer
-from signaltok.types.token_stack import WHOLE, TokenStack, grid_size
+from signaltok.types.token_stack import WHOLE, Lead, TokenStack, grid_size
 
 RANGE_TOLERANCE = 1e-2  # of the width of the value range: resampling overshoots a little, wrong units by far
 
@@ -22,7 +22,7 @@ def check_parts(
     encoder: Encoder, quantizer: Quantizer, decoder: Decoder, value_range: tuple[float, float], block: int
 ) -> None:
     """Raise ValueError where they make no tokenizer."""
-    for name in ("axes", "channels", "stride", "latent_dim", "tokens"):
+    for name in ("axes", "channels", "stride", "latent_dim", "tokens", "lead"):
         ours, theirs = getattr(encoder, name), getattr(decoder, name)
         if ours != theirs:
             raise ValueError(f"encoder and decoder disagree: {name} is {ours} and {theirs}; give both the same")
@@ -41,7 +41,9 @@ def check_parts(
     if not low < high:
         raise ValueError(f"value_range must be (low, high) with low < high, got {value_range}")
     least = max(encoder.least, decoder.least)
-    for axis, stride in enumerate(encoder.stride):
+    # Causal parts compute blocks along the first axis alone.
+    along = encoder.stride[:1] if encoder.causal and decoder.causal else encoder.stride
+    for axis, stride in enumerate(along):
         context = max(context_of(encoder)[axis], context_of(decoder)[axis])
         if block % stride or block // stride <= 2 * context:
             raise ValueError(
@@ -72,7 +74,7 @@ def check_signal(
     if not (low - slack <= least and most <= high + slack):
         raise ValueError(
             f"signal has values from {least:g} to {most:g}, but this tokenizer reads {low:g} to {high:g}; "
-            "signaltok.read_image and read_audio give signals in that range"
+            "signaltok.read_image, read_audio and read_video give signals in that range"
         )
     if lengths is None:
         return
@@ -83,9 +85,15 @@ def check_signal(
 
 
 def check_stack(
-    stack: TokenStack, sizes: tuple[int, ...], strides: tuple, shares: tuple, tokens: int | None, runs: bool
+    stack: TokenStack,
+    sizes: tuple[int, ...],
+    strides: tuple,
+    shares: tuple,
+    tokens: int | None,
+    lead: Lead | None,
+    runs: bool,
 ) -> None:
-    """Raise ValueError for codes that are not of a tokenizer with these codebook sizes, strides, shares and tokens.
+    """Raise ValueError for codes that are not of a tokenizer with these codebook sizes, strides, shares and so on.
 
     runs: whether its one level is of variable length.
     """
@@ -100,6 +108,11 @@ def check_stack(
         raise ValueError(
             f"the codes are over {stack.tokens} tokens, this tokenizer's over {tokens} (None: a grid of the size of "
             "the signal): they come from another tokenizer"
+        )
+    if stack.lead != lead:
+        raise ValueError(
+            f"the codes have the lead {stack.lead}, this tokenizer's {lead}: they come from another tokenizer, or are "
+            "a piece of a stream, which Tokenizer.stream decodes"
         )
     if runs != any(spans is not None for spans in stack.spans or ()):
         raise ValueError(

@@ -29,7 +29,7 @@ from signaltok.types.batch import Batch
 from signaltok.types.memory import Memory
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import WHOLE, Share
+from signaltok.types.token_stack import WHOLE, Lead, Share
 from signaltok.types.transcript import Transcript
 
 
@@ -67,8 +67,9 @@ class Encoder(Part, nn.Module, ABC):
     positions a latent position, per axis. receptive_field: signal positions that a latent position looks at on
     either side beyond its own cell, per axis; None where it looks at everything. tokens: None where the latent is a
     grid that follows from the size of the signal; else the latent is a sequence [b, d, tokens], whatever the size, and
-    stride is that of the patches the signal is read in. causal: over the one axis, nothing that comes later has an
-    effect, and carry_on is there; least: cells that the first of several pieces must then have.
+    stride is that of the patches the signal is read in. causal: along the first axis, nothing that comes later has an
+    effect, and carry_on is there; least: cells that the first of several pieces must then have. lead: of a causal one,
+    positions that the first cell lacks on each axis (types.token_stack.grid_size), where it lacks any.
     """
 
     axes: int
@@ -79,17 +80,18 @@ class Encoder(Part, nn.Module, ABC):
     tokens: int | None = None
     causal: bool = False
     least: int = 1
+    lead: Lead | None = None
 
     @abstractmethod
     def forward(
         self, signal: Float[Tensor, "b c *s"], lengths: Int64[Tensor, "b axes"] | None
     ) -> Float[Tensor, "b d *l"]:
-        """Encode; the latent has ceil(s / stride) positions on each axis, or is the sequence of all tokens.
+        """Encode; the latent has ceil((s + lead) / stride) positions on each axis, or is the sequence of all tokens.
 
         lengths: valid extents, None for full.
         """
 
-    def carry_on(self, piece: Float[Tensor, "1 c n"], memory: Memory) -> Float[Tensor, "1 d l"]:
+    def carry_on(self, piece: Float[Tensor, "1 c *n"], memory: Memory) -> Float[Tensor, "1 d *l"]:
         """Of a causal encoder: the latents of the next piece of a signal, whole cells but for the last one."""
         raise NotImplementedError(f"{type(self).__name__} is not causal")
 
@@ -107,8 +109,9 @@ class Decoder(Part, nn.Module, ABC):
     As Encoder; receptive_field counts latent positions on either side, per axis. With tokens, forward takes two
     arguments more, as the size of the signal does not follow from a sequence: grid, the number of patches on each axis,
     and grid_lengths, its valid extents; it decodes to grid * stride, also fewer tokens than there are. causal,
-    least: as of an encoder. reconstructs: False where what it gives is a placeholder, of a tokenizer that only encodes.
-    writes: whether vectors stand for text, which `text` gives.
+    least: as of an encoder; with a lead, what is decoded begins with as many positions that precede the signal.
+    reconstructs: False where what it gives is a placeholder, of a tokenizer that only encodes. writes: whether vectors
+    stand for text, which `text` gives.
     """
 
     axes: int
@@ -119,6 +122,7 @@ class Decoder(Part, nn.Module, ABC):
     tokens: int | None = None
     causal: bool = False
     least: int = 1
+    lead: Lead | None = None
     reconstructs: bool = True
     writes: bool = False
 
@@ -126,7 +130,7 @@ class Decoder(Part, nn.Module, ABC):
     def forward(self, z_q: Float[Tensor, "b d *l"], lengths: Int64[Tensor, "b axes"] | None) -> Float[Tensor, "b c *s"]:
         """Decode to l * stride positions on each axis. lengths: valid latent extents, None for full."""
 
-    def carry_on(self, piece: Float[Tensor, "1 d l"], memory: Memory) -> Float[Tensor, "1 c n"]:
+    def carry_on(self, piece: Float[Tensor, "1 d *l"], memory: Memory) -> Float[Tensor, "1 c *n"]:
         """Of a causal decoder: the signal of the next piece of a latent."""
         raise NotImplementedError(f"{type(self).__name__} is not causal")
 

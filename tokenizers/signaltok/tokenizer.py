@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,17 +18,18 @@ from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import Share, TokenStack, grid_lengths, grid_size, valid_mask
+from signaltok.types.token_stack import WHOLE, Lead, Share, TokenStack, grid_lengths, grid_size, valid_mask
 
 
 class Tokenizer(Part, nn.Module):
     """encoder -> quantizer -> decoder.
 
     value_range: (low, high) of the signals. block: extent per axis, in signal positions, of the blocks in which
-    parts with a finite receptive field, and causal ones, compute items longer than it; recorded with an exported
-    tokenizer, because codes are exact for one block size. sample_rate: positions a second, None where signals have
-    none. In training mode forward is one batched pass; in eval mode it is decode of encode, item by item, so that an
-    item's codes depend on nothing but the item.
+    parts with a finite receptive field, and causal ones (along the first axis), compute items longer than it; recorded
+    with an exported tokenizer, because codes are exact for one block size. sample_rate: positions a second along the
+    first axis (samples of a sound, frames of a video), None where signals have none. In training mode forward is one
+    batched pass; in eval mode it is decode of encode, item by item, so that an item's codes depend on nothing but the
+    item.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class Tokenizer(Part, nn.Module):
         """Share of each level, see types.token_stack.grid_size."""
         return self.quantizer.level_shares
 
+    @property
+    def lead(self) -> Lead | None:
+        """Positions that the first cell lacks, see types.token_stack.grid_size."""
+        return self.encoder.lead
+
     def encode(
         self,
         signal: Float[Tensor, "b c *s"],
@@ -95,7 +102,7 @@ class Tokenizer(Part, nn.Module):
         not this tokenizer's, and where it has no decoder.
         """
         check_decodes(self.decoder)
-        self._check_stack(stack)
+        self._check_stack(stack, self.lead)
         with self._exactly():
             return self._decode_stack(stack, cells_of_chunk(chunk, self.encoder.stride))
 
@@ -103,7 +110,7 @@ class Tokenizer(Part, nn.Module):
         """What the codes of each item say. Raises ValueError where the decoder gives no text."""
         if not self.decoder.writes:
             raise ValueError(f"{type(self.decoder).__name__} gives signals and no text; Tokenizer.decode gives them")
-        self._check_stack(stack)
+        self._check_stack(stack, self.lead)
         with self._exactly():
             stack = stack.to(self.device)
             return tuple(self.decoder.text(self._vectors_of(stack, item)[0]) for item in range(stack.batch_size))
@@ -151,13 +158,16 @@ class Tokenizer(Part, nn.Module):
         signal_size: tuple[int, ...],
         lengths: Int64[Tensor, "b axes"] | None,
         tokens: int | None = None,
+        first: bool = True,
     ) -> TokenStack:
         """The codes of this tokenizer's levels for signals of this size, with all that decode needs to know.
 
-        levels: on their grids; of a quantizer with a blank they are collapsed here.
+        levels: on their grids; of a quantizer with a blank they are collapsed here. first: whether the signal begins
+        here; False for a later piece of a stream.
         """
         if self.collapses:
             return stack_of_runs(levels[0], self.quantizer, self.encoder.stride, signal_size, lengths)
+        lead = self.lead if first else None
         sequence = self.encoder.tokens is not None
         return TokenStack(
             levels=levels,
@@ -165,12 +175,13 @@ class Tokenizer(Part, nn.Module):
             strides=self.strides,
             signal_size=signal_size,
             lengths=tuple(
-                None if lengths is None or sequence else grid_lengths(lengths, stride, share)
+                None if lengths is None or sequence else grid_lengths(lengths, stride, share, lead)
                 for stride, share in zip(self.strides, self.shares, strict=True)
             ),
             signal_lengths=lengths,
             shares=self.shares,
             tokens=self.encoder.tokens if tokens is None else tokens,
+            lead=lead,
         )
 
     @property
@@ -188,7 +199,7 @@ class Tokenizer(Part, nn.Module):
         reason = against_streaming(self.encoder, self.quantizer, self.decoder)
         if reason is not None:
             raise ValueError(f"this tokenizer cannot stream: {reason}")
-        (stride,), least = self.encoder.stride, max(self.encoder.least, self.decoder.least)
+        stride, least = self.encoder.stride[0], max(self.encoder.least, self.decoder.least)
         extent = self.block if latency is None else latency
         if extent % stride or extent < least * stride:
             raise ValueError(
@@ -201,8 +212,8 @@ class Tokenizer(Part, nn.Module):
             extent=extent,
             exactly=self._exactly,
             check_signal=self._check_signal,
-            check_stack=self._check_stack,
-            stack=self.stack,
+            check_piece=lambda stack: self._check_stack(stack, stack.lead and self.lead),
+            stack=lambda levels, size, first: self.stack(levels, size, None, first=first),
         )
 
     def save(self, directory: str | Path) -> Path:
@@ -232,7 +243,7 @@ class Tokenizer(Part, nn.Module):
             decoded, likelihood = self.decoder.learn(quantized.z_q, cells)
         else:
             decoded, likelihood = self._decoded(quantized.z_q, cells, size, lengths), None
-        cut = (..., *(slice(0, n) for n in size))
+        cut = self._inside(size)
         decoded, likelihood = decoded[cut], None if likelihood is None else likelihood[cut]
         if lengths is not None:
             decoded = decoded * valid_mask(lengths, tuple(signal.shape[2:]))
@@ -241,7 +252,12 @@ class Tokenizer(Part, nn.Module):
     def _grid(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Of the latent of a signal of this size."""
         tokens = self.encoder.tokens
-        return grid_size(size, self.encoder.stride) if tokens is None else (tokens,)
+        return grid_size(size, self.encoder.stride, WHOLE, self.lead) if tokens is None else (tokens,)
+
+    def _inside(self, size: tuple[int, ...]) -> tuple[Any, ...]:
+        """Where a signal of this size lies in what is decoded to whole cells."""
+        lead = self.decoder.lead or (0,) * len(size)
+        return (..., *(slice(before, before + n) for before, n in zip(lead, size, strict=True)))
 
     def _grid_of(self, signal: Tensor, level: int) -> tuple[int, ...]:
         """Of a level of the codes of a batch of signals."""
@@ -252,7 +268,7 @@ class Tokenizer(Part, nn.Module):
         """Valid extents of the latents of signals of these lengths; a sequence of tokens is always all valid."""
         if lengths is None or self.encoder.tokens is not None:
             return None
-        return grid_lengths(lengths, self.encoder.stride)
+        return grid_lengths(lengths, self.encoder.stride, WHOLE, self.lead)
 
     def _mask(self, cells: Tensor | None, grid: tuple[int, ...]) -> Tensor | None:
         return None if cells is None else valid_mask(cells, grid)
@@ -260,10 +276,9 @@ class Tokenizer(Part, nn.Module):
     def _check_signal(self, signal: Tensor, lengths: Tensor | None) -> None:
         check_signal(signal, lengths, self.encoder.axes, self.encoder.channels, self.value_range)
 
-    def _check_stack(self, stack: TokenStack) -> None:
-        check_stack(
-            stack, self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens, self.collapses
-        )
+    def _check_stack(self, stack: TokenStack, lead: Lead | None) -> None:
+        own = (self.quantizer.codebook_sizes, self.strides, self.shares, self.encoder.tokens)
+        check_stack(stack, *own, lead, self.collapses)
 
     def _moved(self, piece: Tensor) -> Tensor:
         return piece.to(self.device, torch.float32)
@@ -325,8 +340,9 @@ class Tokenizer(Part, nn.Module):
         for item, size in zip(signal.split(1), self._sizes(signal, lengths), strict=True):
             item = item[(..., *(slice(0, n) for n in size))]
             if encoder.causal:
+                lead = 0 if encoder.lead is None else encoder.lead[0]
                 latents.append(
-                    carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block)
+                    carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block, lead)
                 )
                 continue
             spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
@@ -348,7 +364,7 @@ class Tokenizer(Part, nn.Module):
     def _decode_latent(self, z_q: Tensor, size: tuple[int, ...], chunk: tuple[int, ...] | None) -> Tensor:
         decoder = self.decoder
         if decoder.causal:
-            return carried(z_q, decoder.carry_on, self.block // decoder.stride[0])[..., : size[0]]
+            return carried(z_q, decoder.carry_on, self.block // decoder.stride[0], 0)[self._inside(size)]
         spans = self._spans(decoder, grid_size(size, decoder.stride), chunk)
         if decoder.tokens is not None:
             signal = self._decoded(z_q.contiguous(), None, size, None)
@@ -374,7 +390,7 @@ class Tokenizer(Part, nn.Module):
         """What the decoder is given of an item, and the size of its signal."""
         own = stack.signal_lengths
         size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
-        grid = grid_size(size, self.encoder.stride)
+        grid = grid_size(size, self.encoder.stride, WHOLE, self.lead)
         assert stack.spans is not None
         levels = []
         for level, lengths, spans in zip(stack.levels, stack.lengths, stack.spans, strict=True):

@@ -55,9 +55,9 @@ def rate_of(config: dict[str, Any]) -> tuple[float, str]:
         return sum(math.log2(size) * -(-tokens // stride[0]) for size, stride in levels), unit
     bits = bits_a_position(config["codebook_sizes"], config["strides"], config.get("shares"))
     rate = config.get("sample_rate")
-    if rate is not None:
-        return bits * rate, "second"
-    return bits, "pixel" if config["modality"] == "image" else "position"
+    if config["modality"] in ("image", "video"):
+        return bits, "pixel"
+    return (bits, "position") if rate is None else (bits * rate, "second")
 
 
 def reading(config: dict[str, Any]) -> str:
@@ -65,6 +65,8 @@ def reading(config: dict[str, Any]) -> str:
     rate = config.get("sample_rate")
     if rate is None:
         return "signaltok.read_image(PICTURE)"
+    if config["modality"] == "video":
+        return f"signaltok.read_video(FILE, frame_rate={rate})"
     return f"signaltok.read_audio(FILE, sample_rate={rate}, channels={config['channels']})"
 
 

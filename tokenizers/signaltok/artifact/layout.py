@@ -12,7 +12,7 @@ from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.streams import vocabulary as streams_vocabulary
 from signaltok.streams.stream import stream_of
 from signaltok.streams.vocabulary import Vocabulary
-from signaltok.types.token_stack import WHOLE, Share
+from signaltok.types.token_stack import WHOLE, Lead, Share
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -49,6 +49,9 @@ class Exportable(Protocol):
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102
+
+    @property
+    def lead(self) -> Lead | None: ...  # noqa: D102
 
     @property
     def shares(self) -> tuple[Share, ...]: ...  # noqa: D102

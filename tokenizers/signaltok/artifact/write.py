@@ -12,7 +12,7 @@ from signaltok.artifact.card import card_text
 from signaltok.artifact.describe import describe
 from signaltok.files import atomic_file, atomic_folder
 from signaltok.layers.weight_norm import folded, folded_description
-from signaltok.types.token_stack import WHOLE
+from signaltok.types.token_stack import WHOLE, Lead
 
 
 def write_tokenizer(
@@ -46,7 +46,7 @@ def write_tokenizer(
             "modality": modality,
             "channels": tokenizer.encoder.channels,
             "value_range": list(tokenizer.value_range),
-            "size_rule": RUNS_RULE if tokenizer.collapses else size_rule(tokenizer.encoder.tokens),
+            "size_rule": RUNS_RULE if tokenizer.collapses else size_rule(tokenizer.encoder.tokens, tokenizer.lead),
             **({"runs": True} if tokenizer.collapses else {}),
             "sequence_length": tokenizer.encoder.tokens,
             "block": tokenizer.block,
@@ -54,6 +54,7 @@ def write_tokenizer(
             "codebook_sizes": list(sizes),
             "strides": [list(stride) for stride in tokenizer.strides],
             **_shares(tokenizer),
+            **({} if tokenizer.lead is None else {"lead": list(tokenizer.lead)}),
             "fingerprint": layout.fingerprint(description, weights),
             "files": {name: layout.file_hash(folder / name) for name in (layout.MODEL, layout.CODEBOOKS)},
             "metrics": card.get("metrics", {}),
@@ -71,8 +72,10 @@ def write_tokenizer(
 RUNS_RULE = "as many codes as runs of a path of ceil(size / stride) cells has, blanks left out; any size"
 
 
-def size_rule(tokens: int | None) -> str:
+def size_rule(tokens: int | None, lead: Lead | None) -> str:
     """How many codes a level has, in words."""
+    if lead is not None:
+        return f"grid = ceil((size + lead) / stride) on each axis, lead {list(lead)}; any size"
     if tokens is None:
         return "grid = ceil(size / stride) on each axis; any size"
     return f"ceil({tokens} / stride) codes of every signal, one axis; any size"

@@ -27,16 +27,18 @@ def rows_of(name: str) -> list[tuple[str, str]]:
         rows.append((room, f"{type(part).__name__}, {_parameters(part):,} parameters"))
     rows.append(("parameters", f"{_parameters(tokenizer):,}"))
     size = _size(settings["data"], tokenizer)
-    rows.append(("signal", _words(size) if tokenizer.sample_rate is None else _seconds(size[0], tokenizer.sample_rate)))
+    rate = tokenizer.sample_rate if tokenizer.encoder.axes == 1 else None
+    rows.append(("signal", _words(size) if rate is None else _seconds(size[0], rate)))
     sizes = tokenizer.quantizer.codebook_sizes
     if not sizes:
         return [*rows, ("codes", "none: continuous tokens")]
     extent = size if tokenizer.encoder.tokens is None else (tokenizer.encoder.tokens,)
-    grids = [grid_size(extent, *rule) for rule in zip(tokenizer.strides, tokenizer.shares, strict=True)]
+    rules = zip(tokenizer.strides, tokenizer.shares, strict=True)
+    grids = [grid_size(extent, *rule, tokenizer.lead) for rule in rules]
     rows.append(("token grids", ", ".join(_words(grid) for grid in grids)))
     rows.append(("codebook sizes", ", ".join(f"{number:,}" for number in sizes)))
-    if tokenizer.sample_rate is not None:
-        rates = [tokenizer.sample_rate / stride for (stride,) in tokenizer.strides]
+    if rate is not None:
+        rates = [rate / stride for (stride,) in tokenizer.strides]
         bits = sum(rate * math.log2(count) for rate, count in zip(rates, sizes, strict=True))
         rows.append(("frames a second", ", ".join(f"{rate:g}" for rate in rates)))
         rows.append(("bitrate", f"{bits / 1000:.2f} kb/s of all levels"))
@@ -60,6 +62,8 @@ def _language_rows(settings: dict[str, Any], paper: str) -> list[tuple[str, str]
 
 def _size(data: dict[str, Any], tokenizer: Tokenizer) -> tuple[int, ...]:
     """Extents of a training item."""
+    if tokenizer.encoder.axes == 3:
+        return (data["frames"], data["size"], data["size"])
     if tokenizer.sample_rate is None:
         return (data["size"],) * tokenizer.encoder.axes
     return (round(data["segment_seconds"] * tokenizer.sample_rate),)

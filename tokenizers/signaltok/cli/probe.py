@@ -6,6 +6,7 @@ kernels turn a file into the codes that another machine's did, only codes can sa
 
 import hashlib
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from signaltok.tokenizer import Tokenizer
 
 PICTURES = ((40, 24), (48, 64), (33, 57), (64, 64))  # height and width
 SECONDS = (0.25, 0.4)
+FRAMES = 7  # of a video
 
 
 def probe_hash(tokenizer: Tokenizer, files: SignalFiles, config: dict[str, Any]) -> str:
@@ -41,7 +43,18 @@ def _write(folder: Path, config: dict[str, Any]) -> list[Path]:
             Image.fromarray(((slope + noise) % 256).astype(np.uint8)).save(path)
         return paths
     rate, channels = config["sample_rate"], config["channels"]
-    paths = []
+    paths: list[Path] = []
+    if config["modality"] == "video":
+        from signaltok.data.write_video import write_video  # slow to import
+
+        for number, (height, width) in enumerate(PICTURES):
+            paths.append(folder / f"{number}.mkv")
+            frames = np.random.default_rng(height).integers(0, 64, (FRAMES, height, width, 3))
+            frames = (frames + np.add.outer(np.arange(FRAMES) * 5, np.arange(height))[:, :, None, None]).astype(
+                np.uint8
+            )
+            write_video(frames, Fraction(rate), paths[-1], lossless=True)
+        return paths
     for own in (rate, rate * 3 // 2):  # as it is, and resampled
         for number, seconds in enumerate(SECONDS):
             paths.append(folder / f"{own}-{number}.wav")

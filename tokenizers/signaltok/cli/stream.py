@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, choices=FORMATS, help="the layout")
     parser.add_argument("--pattern", default="flatten", choices=PATTERNS, help="order of the levels (default flatten); "
                         "the delay of level q is q")  # fmt: skip
+    parser.add_argument("--interleave", action="store_true", help="the items of one key (of a video, its pictures and "
+                        "its sound) become one document, interleaved by time")  # fmt: skip
     parser.add_argument("--row-ends", action="store_true", help="a marker after each line of a picture")
     parser.add_argument("--texts", type=Path, metavar="FOLDER", help="with a/b.txt for the item a/b.png, put before "
                         "its codes")  # fmt: skip
@@ -58,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             loss=options.loss,
             text_of=None if options.texts is None else lambda key: text.of(_text(options.texts, key)),
             embedding=None if options.embedding is None else _embedding(vocabulary, stores, options),
+            interleave=options.interleave,
             advance=lambda count: progress.advance(progress.task_ids[0], count),
             join=options.join,
             notes=text.notes,
@@ -78,7 +81,13 @@ def _streams(stores: list[Store], options: argparse.Namespace) -> list[Stream]:
         levels = len(store.header.codebook_sizes)
         pattern = Pattern(options.pattern, tuple(range(levels)) if options.pattern == "delay" else ())
         stream = stream_of(store.header.to_json(), name=name, pattern=pattern)
-        found.append(replace(stream, row_ends=options.row_ends and stream.axes > 1))
+        found.append(
+            replace(
+                stream,
+                row_ends=options.row_ends and stream.axes > 1,
+                time_stamps=options.interleave and stream.frames and stream.rate is not None,
+            )
+        )
     return found
 
 

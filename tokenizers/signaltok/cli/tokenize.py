@@ -1,4 +1,4 @@
-"""Turn a folder of pictures or sounds into a token store: hashed shards of codes, one item a file.
+"""Turn a folder of pictures, sounds or videos into a token store: hashed shards of codes, one item a file.
 
 Of a tokenizer that gives text, spoken.jsonl beside it says what each item says and when. A run that was stopped goes on
 where it stopped when the same command is given again.
@@ -17,6 +17,7 @@ from torch import Tensor
 from signaltok.artifact.read import read_config
 from signaltok.cli.console import complain, progress_bar, say
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
+from signaltok.cli.pieces import can_stream, encode_pieces
 from signaltok.cli.probe import probe_hash
 from signaltok.cli.signal_files import signal_files
 from signaltok.cli.spoken import write_spoken
@@ -31,7 +32,9 @@ from signaltok.tokenizer import Tokenizer
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `signaltok tokenize` takes."""
     parser.add_argument("tokenizer", type=Path, metavar="TOKENIZER", help="an exported tokenizer, or an exported run")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures or sounds, nested as they may be")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="pictures, sounds or videos, nested as they may be, or one file"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="TOKENS", help="folder of the token store")
     parser.add_argument("--shard-items", type=int, default=1024, metavar="N", help="files a shard (default 1024)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that encode, one thread each "
@@ -47,11 +50,12 @@ def run(options: argparse.Namespace) -> int:
     header = read_header(folder)
     files = signal_files(folder)
     keys = files.keys(options.folder)
+    root = options.folder.parent if options.folder.is_file() else options.folder
     check_workers(options.workers)
     with one_thread():
         probe = probe_hash(open_tokenizer(folder, options.device), files, read_config(folder))
         header = replace(header, probe=probe)
-        opener = FileEncoder(folder, options.folder, options.device)
+        opener = FileEncoder(folder, root, options.device)
         named: set[str] = set()
         with (
             engine_of(options.engine, opener, options.workers) as engine,
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
                 results=results,
                 advance=lambda count: progress.advance(progress.task_ids[0], count),
             )
-    origin = {"tokenizer": str(folder.resolve()), "folder": str(options.folder.resolve())}
+    origin = {"tokenizer": str(folder.resolve()), "folder": str(root.resolve())}
     write_text(options.out / ORIGIN, json.dumps(origin, indent=2) + "\n")
     for failure in index["failures"]:
         if failure["key"] not in named:
@@ -102,11 +106,17 @@ class FileEncoder:
         torch.set_num_threads(1)
         tokenizer, files = open_tokenizer(self.tokenizer, self.device), signal_files(self.tokenizer)
 
+        in_pieces = files.pieces is not None and can_stream(tokenizer)
+
         def compute(key: str) -> Item | Failure:
+            path = self.folder / key
             try:
-                signal = files.read(self.folder / key)
+                if in_pieces:
+                    assert files.pieces is not None
+                    return encode_pieces(tokenizer, key, files.pieces(path, tokenizer.block))
+                signal = files.read(path)
             except ValueError as error:
-                return Failure(key=key, reason=str(error).removeprefix(f"cannot read {self.folder / key}: "))
+                return Failure(key=key, reason=str(error).removeprefix(f"cannot read {path}: "))
             return encode_item(tokenizer, key, signal)
 
         return compute

@@ -26,6 +26,7 @@ def to_stack(item: Item, header: Header) -> TokenStack:
         lengths=(torch.tensor([[len(item.levels[0])]]),) if runs else (None,) * len(item.levels),
         shares=header.shares,
         tokens=header.tokens_of(item),
+        lead=header.lead,
         spans=(torch.from_numpy(item.spans.astype(np.int64))[None],) if item.spans is not None else None,
     )
 

@@ -48,14 +48,14 @@ class PeakSignalToNoiseRatio(Metric):
 
 
 class StructuralSimilarity(Metric):
-    """ssim of images, at most 1."""
+    """ssim of images, at most 1; of videos the mean over their frames."""
 
     def measure(
         self,
-        signal: Float[Tensor, "b c h w"],
-        reconstruction: Float[Tensor, "b c h w"],
+        signal: Float[Tensor, "b c *t h w"],
+        reconstruction: Float[Tensor, "b c *t h w"],
         value_range: tuple[float, float],
-        lengths: Int64[Tensor, "b 2"] | None,
+        lengths: Int64[Tensor, "b axes"] | None,
     ) -> Float[Tensor, " b"]:
         """The SSIM of every item."""
         return ssim(signal, reconstruction, value_range, lengths)
@@ -74,20 +74,20 @@ def psnr(
 
 
 def ssim(
-    x: Float[Tensor, "b c h w"],
-    y: Float[Tensor, "b c h w"],
+    x: Float[Tensor, "b c *t h w"],
+    y: Float[Tensor, "b c *t h w"],
     value_range: tuple[float, float],
-    lengths: Int64[Tensor, "b 2"] | None = None,
+    lengths: Int64[Tensor, "b axes"] | None = None,
 ) -> Float[Tensor, " b"]:
-    """Structural similarity per image (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13).
+    """Structural similarity per image, or video (Wang, Bovik, Sheikh, Simoncelli 2004, equation 13).
 
     The mean over all positions and channels, with a Gaussian window (11 x 11, sigma 1.5) and the picture mirrored at
     its edges, as torchmetrics has it: a tile's border counts like its middle. SSIM is defined for values that start
     at zero, so the range is moved to 0..1 first: with means taken of -1..1 the same two pictures have another value.
     Raises ValueError for images smaller than the window.
     """
-    if min(x.shape[2:]) < WINDOW or (lengths is not None and int(lengths.min()) < WINDOW):
-        least = tuple(x.shape[2:]) if lengths is None else tuple(lengths.min(0).values.tolist())
+    if min(x.shape[-2:]) < WINDOW or (lengths is not None and int(lengths[:, -2:].min()) < WINDOW):
+        least = tuple(x.shape[-2:]) if lengths is None else tuple(lengths[:, -2:].min(0).values.tolist())
         raise ValueError(f"SSIM needs images of at least {WINDOW} x {WINDOW}, got {least}; leave out metrics.ssim")
     return torch.stack([_ssim_of_one(a, b, value_range) for a, b in pairs(x, y, lengths)])
 
@@ -95,7 +95,7 @@ def ssim(
 def _ssim_of_one(x: Tensor, y: Tensor, value_range: tuple[float, float]) -> Tensor:
     low, high = value_range
     x, y = ((exact(v) - low) / (high - low) for v in (x, y))
-    return structural_similarity(x, y).mean()
+    return structural_similarity(x.flatten(0, -3), y.flatten(0, -3)).mean()
 
 
 def pairs(x: Tensor, y: Tensor, lengths: Tensor | None) -> list[tuple[Tensor, Tensor]]:

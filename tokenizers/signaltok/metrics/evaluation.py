@@ -13,7 +13,7 @@ from signaltok.metrics.distribution import SetMetric
 from signaltok.metrics.error_rate import ErrorRate, SymbolErrorRate, TextSets
 from signaltok.metrics.feature_sets import FeatureSets
 from signaltok.metrics.joint_codes import TupleCounter
-from signaltok.metrics.kept import PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
+from signaltok.metrics.kept import ClipKeeper, Clips, PictureKeeper, Pictures, SoundKeeper, Sounds, pixels
 from signaltok.metrics.neighbours import Neighbours
 from signaltok.metrics.probe import LinearProbe, ProbeSets
 from signaltok.metrics.retrieval import Retrieval, RetrievalSets, ZeroShot
@@ -31,9 +31,9 @@ AnyMetric = Metric | SetMetric | LinearProbe | Retrieval | ZeroShot | ErrorRate 
 class Evaluation:
     """values: by name, without the split's. counts: of every code, a tensor a level (none without codes).
 
-    pictures, sounds: some items, None where the signals are no pictures, no sounds. protocols: of those values that
-    mean nothing without one. neighbours: what texts find, where a metric compares items with texts. texts: of a few
-    items of this process, key, what was said and what the codes say.
+    pictures, sounds, clips: some items, None where the signals are none. protocols: of those values that mean nothing
+    without one. neighbours: what texts find, where a metric compares items with texts. texts: of a few items of this
+    process, key, what was said and what the codes say.
     """
 
     values: dict[str, float]
@@ -43,6 +43,7 @@ class Evaluation:
     protocols: dict[str, str] = field(default_factory=dict)
     neighbours: Neighbours | None = None
     texts: tuple[tuple[str, str, str], ...] = ()
+    clips: Clips | None = None
 
 
 def evaluate(
@@ -135,11 +136,12 @@ class _Tally:
         self.codes = CodeCounter(tokenizer.quantizer.codebook_sizes[:levels])
         self.tuples = TupleCounter()
         self.totals = torch.zeros(2, len(self.metrics), dtype=torch.float64)  # sums, and over how many items
-        self.extent = torch.zeros(2, dtype=torch.int64)  # items, signal positions
+        self.extent = torch.zeros(3, dtype=torch.int64)  # items, signal positions, those along the first axis alone
         self.pictures = PictureKeeper(self.value_range)
-        rate = tokenizer.sample_rate
-        kept = rate is not None and tokenizer.decoder.reconstructs
-        self.sounds = SoundKeeper(rate) if kept else None
+        rate, axes = tokenizer.sample_rate, tokenizer.encoder.axes
+        heard = rate is not None and axes == 1 and tokenizer.decoder.reconstructs
+        self.sounds = SoundKeeper(rate) if heard else None
+        self.clips = None if rate is None or axes != 3 else ClipKeeper(self.value_range, rate)
 
     def add(
         self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], decoded: Tensor, stack: TokenStack | None
@@ -154,17 +156,20 @@ class _Tally:
             self.totals[:, number] += torch.stack([values[there].sum(), there.sum()])
         self.sets.add(signal, decoded, lengths, lambda values: pixels(values, self.value_range))
         positions = signal[:, 0].numel() if lengths is None else int(lengths.prod(1).sum())
-        self.extent += torch.tensor([len(signal), positions])
+        along = len(signal) * signal.shape[2] if lengths is None else int(lengths[:, 0].sum())
+        self.extent += torch.tensor([len(signal), positions, along])
         if stack is not None:
             self.codes.update(stack)
             self.tuples.update(stack)
         if self.sounds is not None:
             self.sounds.add(signal, decoded, lengths, stack, keys)
+        elif self.clips is not None:
+            self.clips.add(signal, decoded, lengths, stack, keys)
         elif signal.ndim == 4 and self.tokenizer.decoder.reconstructs:
             self.pictures.add(signal, decoded, lengths, stack, keys)
 
     def result(self) -> Evaluation:
-        items, positions = (int(n) for n in sum_over_group(self.extent))
+        items, positions, along = (int(n) for n in sum_over_group(self.extent))
         if items == 0:
             raise ValueError("there is nothing to evaluate: the split gave no batch")
         totals, measured = sum_over_group(self.totals).tolist()
@@ -186,11 +191,10 @@ class _Tally:
             if text:
                 protocols[name] = text
         counts = self.codes.counts()
-        about_codes = (
-            self.codes.summary(positions, self._frame_rates(counts, positions), self.tokenizer.collapses)
-            if counts
-            else {}
-        )
+        rates = self._frame_rates(counts, along)
+        about_codes = self.codes.summary(positions, rates, self.tokenizer.collapses) if counts else {}
+        if counts and self.clips is not None:
+            about_codes["tokens_per_second"] = sum(rates or ())
         together, words = self.tuples.result()
         about_codes, protocols = about_codes | together, protocols | words
         if values.keys() & about_codes.keys():
@@ -206,14 +210,16 @@ class _Tally:
             protocols=protocols,
             neighbours=self.retrieval.neighbours(),
             texts=tuple(self.texts.kept),
+            clips=None if self.clips is None else self.clips.clips(),
         )
 
-    def _frame_rates(self, counts: tuple[Tensor, ...], positions: int) -> tuple[float, ...] | None:
-        """Tokens a second, a level; of sequences and runs, whose number follows from no rate, as they were counted."""
+    def _frame_rates(self, counts: tuple[Tensor, ...], along: int) -> tuple[float, ...] | None:
+        """Tokens a second, a level; of sequences, runs and videos, where no rate alone says so, as counted."""
         rate = self.tokenizer.sample_rate
         if rate is None:
             return None
-        if self.tokenizer.encoder.tokens is not None or self.tokenizer.collapses:
-            return tuple(int(level.sum()) * rate / positions for level in counts)
+        encoder = self.tokenizer.encoder
+        if encoder.tokens is not None or encoder.axes > 1 or self.tokenizer.collapses:
+            return tuple(int(level.sum()) * rate / along for level in counts)
         grids = zip(self.tokenizer.strides, self.tokenizer.shares, strict=True)
         return tuple(rate / stride[0] * kept / of for stride, (kept, of) in grids)[: len(counts)]

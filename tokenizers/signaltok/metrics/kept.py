@@ -1,4 +1,4 @@
-"""What an evaluation keeps to be looked at and listened to: some items, spread evenly over the split."""
+"""What an evaluation keeps to be looked at, played and listened to: some items, spread evenly over the split."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from signaltok.types.token_stack import TokenStack
 
 ITEMS = 8
 SECONDS = 10  # of a sound, from its start
+CLIP_SECONDS = 4  # of a video
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Sounds:
     codes: tuple[tuple[Int64[Tensor, "..."], ...], ...]
     keys: tuple[str, ...]
     sample_rate: int
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Videos as they were and as they came back, and their first level's codes; no longer than CLIP_SECONDS."""
+
+    originals: tuple[UInt8[Tensor, "c t h w"], ...]
+    reconstructions: tuple[UInt8[Tensor, "c t h w"], ...]
+    codes: tuple[Int64[Tensor, "t_cells ..."] | None, ...]
+    keys: tuple[str, ...]
+    frame_rate: int
 
 
 class Keeper(ABC):
@@ -107,6 +119,29 @@ class SoundKeeper(Keeper):
             return None
         originals, reconstructions, codes, keys = zip(*kept, strict=True)
         return Sounds(originals, reconstructions, codes, keys, self._rate)
+
+
+class ClipKeeper(Keeper):
+    """Keeps the first CLIP_SECONDS of videos."""
+
+    def __init__(self, value_range: tuple[float, float], frame_rate: int) -> None:
+        super().__init__()
+        self._range, self._rate = value_range, frame_rate
+
+    def kept(self, signal: Tensor, decoded: Tensor, codes: tuple[Tensor, ...], key: str) -> Any:
+        """See Keeper."""
+        length, most = signal.shape[1], max(1, CLIP_SECONDS * self._rate)
+        pair = (pixels(values[:, :most], self._range).cpu() for values in (signal, decoded))
+        shown = codes[0][: -(-codes[0].shape[0] * min(most, length) // length)] if codes else None
+        return (*pair, shown, key)
+
+    def clips(self) -> Clips | None:
+        """None where there were no items."""
+        kept = self._selection.items()
+        if not kept:
+            return None
+        originals, reconstructions, codes, keys = zip(*kept, strict=True)
+        return Clips(originals, reconstructions, codes, keys, self._rate)
 
 
 def pixels(values: Tensor, value_range: tuple[float, float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Structural dissimilarity of pictures (Zhao, Gallo, Frosio, Kautz 2017, equation 6, beside the absolute error)."""
+"""Structural dissimilarity of pictures and frames (Zhao, Gallo, Frosio, Kautz 2017, equation 6, beside the L1)."""
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from signaltok.types.reconstruction import Reconstruction
 
 
 class StructuralDissimilarity(Term):
-    """1 - SSIM, a mean over the valid extents of the pictures.
+    """1 - SSIM, a mean over the valid extents of the pictures; of videos, over their frames.
 
     With several processes each gives its part of the mean over all of them. value_range: (low, high) of the signal;
     SSIM is defined for values that start at zero.
@@ -30,8 +30,8 @@ class StructuralDissimilarity(Term):
         """0 for equal pictures, at least in float32. Raises ValueError for pictures smaller than the window."""
         x, y = (self._unit(signal) for signal in (batch.signal, reconstruction.signal))
         if batch.lengths is None:
-            return part_of_group_mean(1 - self._similarity(x.flatten(0, 1), y.flatten(0, 1)).mean(), x.numel())
-        cuts = [(slice(None), slice(height), slice(width)) for height, width in batch.lengths.tolist()]
+            return part_of_group_mean(1 - self._similarity(x, y).mean(), x.numel())
+        cuts = [(slice(None), *map(slice, row)) for row in batch.lengths.tolist()]
         # A mean over positions, not over pictures: a larger picture counts for more, as in the other terms.
         sizes = batch.lengths.prod(1)
         each = [self._similarity(a[cut], b[cut]).mean() for a, b, cut in zip(x, y, cuts, strict=True)]
@@ -42,10 +42,10 @@ class StructuralDissimilarity(Term):
         return (full_precision(signal) - self.low) / (self.high - self.low)
 
     @staticmethod
-    def _similarity(x: Float[Tensor, "n h w"], y: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-        if min(x.shape[1:]) < WINDOW:
+    def _similarity(x: Float[Tensor, "*n h w"], y: Float[Tensor, "*n h w"]) -> Float[Tensor, " m"]:
+        if min(x.shape[-2:]) < WINDOW:
             raise ValueError(
-                f"the structural term needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(x.shape[1:])}; "
+                f"the structural term needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(x.shape[-2:])}; "
                 "set data.size higher or objective=absolute_error"
             )
-        return structural_similarity(x, y)
+        return structural_similarity(x.flatten(0, -3), y.flatten(0, -3))

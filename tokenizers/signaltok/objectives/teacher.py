@@ -19,7 +19,7 @@ from signaltok.objectives.tower import TaughtTower
 from signaltok.parts import Encoder, Part, Term
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
-from signaltok.types.token_stack import grid_lengths, valid_mask
+from signaltok.types.token_stack import WHOLE, grid_lengths, valid_mask
 
 Features = tuple[Float[Tensor, "b w *l"], Bool[Tensor, "b 1 *l"] | None]
 
@@ -109,4 +109,4 @@ def features_of(encoder: Encoder, batch: Batch) -> Features:
         latent = full_precision(encoder(batch.signal.to(next(encoder.parameters()).dtype), batch.lengths))
     if batch.lengths is None or encoder.tokens is not None:
         return latent, None
-    return latent, valid_mask(grid_lengths(batch.lengths, encoder.stride), tuple(latent.shape[2:]))
+    return latent, valid_mask(grid_lengths(batch.lengths, encoder.stride, WHOLE, encoder.lead), tuple(latent.shape[2:]))

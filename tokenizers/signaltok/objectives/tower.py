@@ -16,7 +16,7 @@ from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.types.batch import Batch
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
-from signaltok.types.token_stack import grid_lengths, valid_mask
+from signaltok.types.token_stack import WHOLE, grid_lengths, valid_mask
 
 
 class TaughtTower(Term):
@@ -52,6 +52,8 @@ class TaughtTower(Term):
                 mine.copy_(learned)
         latent, mask = self.encoder(batch.signal, batch.lengths), None
         if batch.lengths is not None and self.encoder.tokens is None:
-            mask = valid_mask(grid_lengths(batch.lengths, self.encoder.stride), tuple(latent.shape[2:]))
+            mask = valid_mask(
+                grid_lengths(batch.lengths, self.encoder.stride, WHOLE, self.encoder.lead), tuple(latent.shape[2:])
+            )
         seen = Reconstruction(signal=batch.signal, quantized=Quantized(z_q=latent, codes=()), latent=latent, mask=mask)
         return self.term(batch, seen)

@@ -41,6 +41,7 @@ def _decimals(digits: int, factor: float = 1.0) -> Callable[[float], str]:
 _FIGURES = {
     "psnr": Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2), "more"),
     "ssim": Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4), "more"),
+    "motion_psnr": Figure("motion PSNR", "dB", "of what changes from frame to frame", _decimals(2), "more"),
     "fd_effnet": Figure("FD-effnet", "", "Fréchet distance of EfficientNet features; not FID", _decimals(3), "less"),
     "kid_effnet": Figure("KID-effnet", "", "kernel distance of EfficientNet features; not KID", _decimals(5), "less"),
     "fid": Figure("FID", "", "Fréchet distance of Inception features", _decimals(2), "less"),
@@ -68,6 +69,7 @@ _FIGURES = {
     "effective_bitrate": Figure(
         "effective bitrate", "kb/s", "tokens a second × entropy of the code histogram", _decimals(3, 1e-3), "less"
     ),
+    "tokens_per_second": Figure("tokens a second", "tokens", "of all levels, counted", _decimals(1), "less"),
     "bits_per_pixel": Figure(
         "bits per pixel", "bit", "tokens × log₂ of the codebook size, by pixel", _decimals(4), "less"
     ),

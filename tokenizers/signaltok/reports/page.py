@@ -10,6 +10,7 @@ import numpy as np
 
 from signaltok.files import read_json, write_text
 from signaltok.reports import plots
+from signaltok.reports.clips import Clip, clip_cards, read_clips
 from signaltok.reports.figures import RUN, Row, columns, level_rows, summary_table
 from signaltok.reports.made import made_sections
 from signaltok.reports.neighbour_cards import neighbour_cards
@@ -31,7 +32,8 @@ from signaltok.reports.sounds import Sound, read_sounds
 REPORT = "report.html"
 PICTURE_BYTES = 1_900_000  # of PNG files, before base64 makes them a third larger: the page stays below 3 MB
 HEADLINE = (
-    "PSNR", "SSIM", "SI-SDR", "log-mel distance", "STOI", "bits per pixel", "bitrate", "usage", "perplexity",
+    "PSNR", "SSIM", "motion PSNR", "SI-SDR", "log-mel distance", "STOI", "bits per pixel", "bitrate", "usage",
+    "perplexity",
 )  # fmt: skip
 NAMED_VERSIONS = ("signaltok", "torch", "torchvision", "pytorch-lightning", "numpy")
 SHARP_BELOW = 160  # smaller pictures are enlarged without smoothing
@@ -50,14 +52,15 @@ def write_report(run_dir: Path) -> Path:
     samples = read_samples(run_dir / SAMPLES / TENSORS)
     counts = read_counts(run_dir / "code_counts.safetensors")
     curves = read_curves(run_dir / "metrics.csv")
-    sounds = read_sounds(run_dir / SAMPLES)
+    sounds, clips = read_sounds(run_dir / SAMPLES), read_clips(run_dir / SAMPLES)
     parts = [_header(run_dir, provenance), _figures(summary, protocols)]
     found = neighbour_cards(run_dir / SAMPLES)
     parts.append(_by_levels(read_levels(run_dir / LEVELS)))
     made = [_section(*section) for section in made_sections(run_dir)]
+    shown = _sounds(sounds) if sounds else _clips(clips) if clips else _pictures(samples)
     # A language model, or a tokenizer that only encodes, has no reconstructions to show, and that is no defect.
-    alone = (found or made) and samples is None and not sounds
-    parts += [*made, found] if alone else [_sounds(sounds) if sounds else _pictures(samples), found]
+    alone = (found or made) and samples is None and not sounds and not clips
+    parts += [*made, found] if alone else [shown, found]
     if counts is not None or any(name.endswith("/usage") for name in summary):
         parts.append(_usage(counts, summary))
     parts += [_curves(curves), _provenance(provenance), _config(read_text(run_dir / "config.yaml"))]
@@ -152,6 +155,14 @@ def _sounds(sounds: list[Sound]) -> str:
     if sounds[0].codes:
         note += " The strip below is the token map over time: one row a level, one colour a code."
     return _section("Originals and reconstructions", note, sound_cards(sounds, PICTURE_BYTES))
+
+
+def _clips(clips: list[Clip]) -> str:
+    note = (
+        "Items spread evenly over the split, at most four seconds of each: the original, the reconstruction and, where "
+        "there are codes, the first level's token map over time, one colour a code. PSNR is of the clip shown."
+    )
+    return _section("Originals and reconstructions", note, clip_cards(clips, PICTURE_BYTES))
 
 
 def _by_levels(found: tuple[str, dict[int, dict[str, float]]] | None) -> str:

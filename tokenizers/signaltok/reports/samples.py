@@ -9,6 +9,7 @@ from signaltok.files import atomic_folder
 from signaltok.metrics.evaluation import Evaluation
 from signaltok.metrics.kept import Pictures
 from signaltok.reports import plots
+from signaltok.reports.clips import stills, write_clips
 from signaltok.reports.neighbours import nearest_sheet, shared_sheet
 from signaltok.reports.pictures import Column, channels_last, code_colours, png, sheet, token_maps
 from signaltok.reports.run_files import read_curves
@@ -26,7 +27,7 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
     samples.safetensors (originals and reconstructions uint8 [n, c, h, w], codes.0 int64 [n, *grid]), grid.png,
     tokens.png and usage.png where there are codes, nearest.png and shared_codes.png where texts were compared,
     texts.tsv where codes were read, curves.png where run_dir has metrics.csv. Of sounds: what reports.sounds writes,
-    and spectrograms.png.
+    and spectrograms.png; of videos what reports.clips writes, and stills.png.
     """
     folder = run_dir / SAMPLES
     panels = plots.curve_panels(read_curves(run_dir / "metrics.csv"))
@@ -47,6 +48,9 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
             write_sounds(temporary, evaluation.sounds)
             shown = spectrogram_sheet(evaluation.sounds, limit=len(evaluation.sounds.keys))
             (temporary / "spectrograms.png").write_bytes(png(shown))
+        if evaluation.clips is not None:
+            write_clips(temporary, evaluation.clips)
+            (temporary / "stills.png").write_bytes(png(stills(evaluation.clips, len(evaluation.clips.keys))))
         if evaluation.neighbours is not None:
             (temporary / NEAREST).write_bytes(png(nearest_sheet(evaluation.neighbours)))
             shared = shared_sheet(evaluation.neighbours)
@@ -66,10 +70,12 @@ def save_samples(run_dir: Path, evaluation: Evaluation) -> Path:
 def overview(evaluation: Evaluation, *, limit: int) -> np.ndarray | None:
     """One picture [h, w, 3] uint8 of the first `limit` items, originals beside reconstructions; None without items.
 
-    Of sounds, their spectrograms.
+    Of sounds, their spectrograms; of videos, some frames.
     """
     if evaluation.sounds is not None:
         return spectrogram_sheet(evaluation.sounds, limit=limit)
+    if evaluation.clips is not None:
+        return stills(evaluation.clips, limit)
     return None if evaluation.pictures is None else comparison(evaluation.pictures, limit=limit)
 
 

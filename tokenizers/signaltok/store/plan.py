@@ -34,10 +34,11 @@ class Header:
     value_range: tuple[float, float]
     shares: tuple[tuple[int, int], ...] | None = None
     sequence_length: int | None = None  # in tokens, where the levels are sequences; None where grids follow the size
-    sample_rate: int | None = None  # of sounds
+    sample_rate: int | None = None  # positions a second along the first axis: of sounds, of videos
     channels: int | None = None  # of the signals; None where nobody said
     probe: str | None = None
     runs: bool = False
+    lead: tuple[int, ...] | None = None  # positions that the first cell lacks on each axis, where it lacks any
 
     def __post_init__(self) -> None:
         for level, size in enumerate(self.codebook_sizes):
@@ -66,6 +67,7 @@ class Header:
             **({} if self.sequence_length is None else {"sequence_length": self.sequence_length}),
             **({} if self.sample_rate is None else {"sample_rate": self.sample_rate}),
             **({} if self.channels is None else {"channels": self.channels}),
+            **({} if self.lead is None else {"lead": list(self.lead)}),
             **({} if self.probe is None else {"probe": self.probe}),
             **({"runs": True} if self.runs else {}),
         }
@@ -86,6 +88,7 @@ class Header:
             channels=content.get("channels"),
             probe=content.get("probe"),
             runs=content.get("runs", False),
+            lead=tuple(content["lead"]) if "lead" in content else None,
         )
 
 

@@ -51,8 +51,9 @@ def geometry(stream: Stream, grids: tuple[tuple[int, ...], ...]) -> Geometry:
     ranks = []  # by level and axis
     times = np.zeros(0, np.int64)
     for axis in range(stream.axes):
+        before = 0 if stream.lead is None else stream.lead[axis] * scale
         own = [
-            np.arange(grid[axis]) * (stride[axis] * of * (scale // kept))
+            np.maximum(0, np.arange(grid[axis]) * (stride[axis] * of * (scale // kept)) - before)
             for grid, stride, (kept, of) in zip(grids, stream.strides, stream.whole_shares, strict=True)
         ]
         union = own[0] if alike else distinct(np.concatenate(own))

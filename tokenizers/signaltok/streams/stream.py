@@ -36,7 +36,8 @@ class Row:
 class Stream:
     """One tokenizer's codes.
 
-    strides, shares: of each level against the signal, as in a TokenStack; shares None: all whole.
+    strides, shares: of each level against the signal, as in a TokenStack; shares None: all whole. lead: positions that
+    the first cells lack on each axis, as there; None: none.
     grids: "signal": they follow from the signal's size; "tokens": sequences over a number of tokens that the header
     of a block says; "explicit": the header says every extent. largest: the greatest size of a signal on each axis, then
     of what `grids` adds to the header; it decides how many digits a size has and what may be sampled.
@@ -60,6 +61,7 @@ class Stream:
     frames: bool
     time_stamps: bool
     transform: RunLength | Pairs | None
+    lead: Numbers | None = None
 
     def __post_init__(self) -> None:
         levels, where = len(self.codebook_sizes), f"the stream {self.name!r}"
@@ -71,6 +73,12 @@ class Stream:
             raise ValueError(
                 f"{where} has {levels} codebook sizes, but {len(self.strides)} strides, {self.shares} shares"
             )
+        if self.lead is not None and (self.grids != "signal" or len(self.lead) != len(self.strides[0])):
+            raise ValueError(f"{where}: lead={self.lead} is of grids that follow from the signal, a number an axis")
+        if self.lead is not None and any(
+            n >= min(column) for n, column in zip(self.lead, zip(*self.strides, strict=True), strict=True)
+        ):
+            raise ValueError(f"{where}: a lead of {self.lead} leaves the first cells of strides {self.strides} nothing")
         if len({len(stride) for stride in self.strides}) != 1 or min(map(min, self.strides)) < 1:
             raise ValueError(f"{where}: the strides {self.strides} are not of the same axes, or below 1")
         for size in self.codebook_sizes:
@@ -126,11 +134,15 @@ class Stream:
         size, added = numbers[: self.signal_axes], numbers[self.signal_axes :]
         if self.grids == "explicit":
             return tuple(tuple(added[q * self.axes : (q + 1) * self.axes]) for q in range(len(self.codebook_sizes)))
-        extent = added if self.grids == "tokens" else size
+        extent = added if self.grids == "tokens" else self.led(size)
         return tuple(
             tuple(-(-(-(-n // step) * kept) // of) for n, step in zip(extent, stride, strict=True))
             for stride, (kept, of) in zip(self.strides, self.whole_shares, strict=True)
         )
+
+    def led(self, size: Numbers) -> Numbers:
+        """The size with what the first cells lack; a signal of no positions has no cells either."""
+        return size if self.lead is None else tuple(n and n + b for n, b in zip(size, self.lead, strict=True))
 
     @cached_property
     def whole_shares(self) -> tuple[Share, ...]:
@@ -184,6 +196,8 @@ class Stream:
             "frames": self.frames,
             "time_stamps": self.time_stamps,
             "transform": None if self.transform is None else self.transform.to_json(),
+            # Absent where there is none, as in older vocabularies: a vocabulary's hash is its identity.
+            **({} if self.lead is None else {"lead": list(self.lead)}),
         }
 
     @classmethod
@@ -207,6 +221,7 @@ class Stream:
             frames=content["frames"],
             time_stamps=content["time_stamps"],
             transform=None if transform is None else kinds[transform["kind"]].from_json(transform),
+            lead=tuple(content["lead"]) if "lead" in content else None,
         )
 
 
@@ -214,7 +229,8 @@ def stream_of(header: Mapping[str, Any], *, name: str | None = None, pattern: Pa
     """The stream of a tokenizer, from its exported config.json or a store's header; change it by dataclasses.replace.
 
     Codes that no tokenizer of ours made take the same entries: fingerprint, modality, codebook_sizes, strides, and
-    where they hold shares, sequence_length, sample_rate. name: the modality where None. pattern: flatten where None.
+    where they hold shares, sequence_length, sample_rate, lead. name: the modality where None. pattern: flatten where
+    None.
     """
     modality, strides = header["modality"], tuple(tuple(stride) for stride in header["strides"])
     shares, tokens = header.get("shares"), header.get("sequence_length")
@@ -241,6 +257,7 @@ def stream_of(header: Mapping[str, Any], *, name: str | None = None, pattern: Pa
         frames=modality == "video" and tokens is None,
         time_stamps=False,
         transform=None,
+        lead=tuple(header["lead"]) if header.get("lead") is not None else None,
     )
 
 

@@ -23,6 +23,7 @@ from signaltok.training.module import TokenizerModule
 CODE_VALUES = ("usage", "perplexity", "dead", "entropy", "tokens")
 RATES = ("bits_per_pixel", "entropy_bits_per_pixel")
 RATES_OF_SOUNDS = ("bitrate", "effective_bitrate")
+RATES_OF_VIDEOS = (*RATES_OF_SOUNDS, "tokens_per_second")
 
 
 def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
@@ -117,7 +118,8 @@ def known_metrics(config: dict[str, Any], tokenizer: Tokenizer) -> list[str]:
     nodes = {name: node for name, node in config["metrics"].items() if node is not None}
     evaluated = [given for name, node in nodes.items() for given in value_names(name, node)]
     if tokenizer.quantizer.codebook_sizes:
-        evaluated += [*CODE_VALUES, *(RATES if tokenizer.sample_rate is None else RATES_OF_SOUNDS)]
+        timed = RATES_OF_VIDEOS if tokenizer.encoder.axes == 3 else RATES_OF_SOUNDS
+        evaluated += [*CODE_VALUES, *(RATES if tokenizer.sample_rate is None else timed)]
         if on_one_grid(zip(tokenizer.strides, tokenizer.shares, strict=True)):
             evaluated += TOGETHER
     splits = ("val", "test") if config["run"]["evaluate"] else ("val",)
@@ -138,5 +140,5 @@ def _check_data(tokenizer: Tokenizer, data: SignalData) -> None:
     if data.sample_rate != tokenizer.sample_rate:
         raise ValueError(
             f"data gives {data.sample_rate} samples a second, tokenizer.sample_rate is {tokenizer.sample_rate}; set "
-            "the tokenizer's to the data's (null for pictures)"
+            "the tokenizer's to the data's (frames a second of videos, null for pictures)"
         )

@@ -58,11 +58,11 @@ def read_samples(folder: Path) -> dict[str, Tensor] | None:
 
 
 def sample_files(folder: Path) -> dict[str, bytes] | None:
-    """The samples of a run as files by name: PNG of pictures, the run's own FLAC of sounds; None without."""
+    """The samples of a run as files by name: PNG of pictures, the run's own FLAC of sounds, MP4 of videos; or None."""
     pictures = read_samples(folder)
     if pictures is None:
-        sounds = sorted((folder / "samples").glob("*.flac"))
-        return {path.name: path.read_bytes() for path in sounds} or None
+        played = sorted(path for path in (folder / "samples").glob("*") if path.suffix in (".flac", ".mp4"))
+        return {path.name: path.read_bytes() for path in played} or None
     return {
         f"{number:02d}_{name}.png": _png(picture)
         for name, group in pictures.items()

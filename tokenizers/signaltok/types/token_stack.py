@@ -6,26 +6,32 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor, arange, stack
 
 Share = tuple[int, int]
+Lead = tuple[int, ...]
 WHOLE: Share = (1, 1)
 
 
-def grid_size(signal_size: tuple[int, ...], stride: tuple[int, ...], share: Share = WHOLE) -> tuple[int, ...]:
-    """cells = ceil(size / stride) on each axis, then ceil(cells * share[0] / share[1]).
+def grid_size(
+    signal_size: tuple[int, ...], stride: tuple[int, ...], share: Share = WHOLE, lead: Lead | None = None
+) -> tuple[int, ...]:
+    """cells = ceil((size + lead) / stride) on each axis, then ceil(cells * share[0] / share[1]).
 
     The size of the grid that a signal of this size becomes. share is there for grids that no whole stride gives, such
-    as 13 positions for every 16 cells.
+    as 13 positions for every 16 cells. lead: positions that the first cell lacks on each axis, as if the signal's first
+    one came so many times more: with stride - 1 of them it has a cell of its own, and 1 + n * stride fill 1 + n cells.
     """
     assert len(signal_size) == len(stride), f"{signal_size} has other axes than stride {stride}"
     kept, of = share
-    return tuple(-(-(-(-size // step) * kept) // of) for size, step in zip(signal_size, stride, strict=True))
+    led = zip(signal_size, lead or (0,) * len(stride), stride, strict=True)
+    return tuple(-(-(-(-(size + before) // step) * kept) // of) for size, before, step in led)
 
 
 def grid_lengths(
-    lengths: Int64[Tensor, "b axes"], stride: tuple[int, ...], share: Share = WHOLE
+    lengths: Int64[Tensor, "b axes"], stride: tuple[int, ...], share: Share = WHOLE, lead: Lead | None = None
 ) -> Int64[Tensor, "b axes"]:
     """The rule of grid_size for the valid extent of every item."""
     step, (kept, of) = lengths.new_tensor(stride), share
-    return ((lengths + step - 1) // step * kept + of - 1) // of
+    led = lengths if lead is None else lengths + lengths.new_tensor(lead)
+    return ((led + step - 1) // step * kept + of - 1) // of
 
 
 def valid_mask(lengths: Int64[Tensor, "b axes"], size: tuple[int, ...]) -> Bool[Tensor, "b 1 *l"]:
@@ -57,7 +63,8 @@ class TokenStack:
     signal_lengths: each item's own, None where all are full. shares: of each level, see grid_size; None: all whole.
     tokens: None where the grids follow from signal_size; else the levels are sequences over so many tokens of the whole
     signal, and their strides count tokens. spans: of a level of variable length, [b, n, 2]: the signal positions
-    [first, end) of each of its tokens; None for a level that is a grid.
+    [first, end) of each of its tokens; None for a level that is a grid. lead: see grid_size; None where the first cells
+    are like the others, and of a piece that is not the first of its signal.
     """
 
     levels: tuple[Int64[Tensor, "b ..."], ...]
@@ -69,6 +76,7 @@ class TokenStack:
     shares: tuple[Share, ...] | None = None
     tokens: int | None = None
     spans: tuple[Int64[Tensor, "b _ 2"] | None, ...] | None = None
+    lead: Lead | None = None
 
     def __post_init__(self) -> None:
         if self.shares is None:
@@ -88,12 +96,13 @@ class TokenStack:
             if self.spans[number] is not None:
                 self._check_spans(number)
                 continue
-            expected = grid_size(extent, stride, share)
+            expected = grid_size(extent, stride, share, self.lead)
             if tuple(level.shape[1:]) != expected:
                 whole = f"a signal of size {extent}" if self.tokens is None else f"a sequence of {self.tokens} tokens"
                 raise ValueError(
                     f"level {number} has grid {tuple(level.shape[1:])}, but {whole} at stride {stride} has {expected}"
                     + ("" if share == WHOLE else f" (share {share[0]}/{share[1]})")
+                    + ("" if self.lead is None else f" (lead {self.lead})")
                 )
 
     def _check_spans(self, number: int) -> None:
@@ -180,4 +189,5 @@ class TokenStack:
             shares=self.shares,
             tokens=self.tokens,
             spans=tuple(None if own is None else own.to(device) for own in self.spans or ()),  # type: ignore[arg-type]
+            lead=self.lead,
         )

@@ -15,12 +15,13 @@ from signaltok.store.datasets.datatrove import Datatrove
 from signaltok.store.datasets.joined import TextOf, documents_of, joined_documents
 from signaltok.store.datasets.litdata import LitData
 from signaltok.store.datasets.megatron import Megatron
+from signaltok.store.datasets.mixed import mixes_of
 from signaltok.store.datasets.nanogpt import NanoGPT
 from signaltok.store.datasets.parquet import Parquet
 from signaltok.store.datasets.webdataset import WebDataset
 from signaltok.store.datasets.writer import DatasetWriter, Rendered
 from signaltok.store.index import Store
-from signaltok.streams.documents import Document, Signal
+from signaltok.streams.documents import Document, Mix, Signal
 from signaltok.streams.grammar import Grammar
 from signaltok.streams.hugging_face import tokenizer_json
 from signaltok.streams.patterns import ONE_ROW
@@ -53,6 +54,7 @@ def export_dataset(
     loss: str,
     text_of: TextOf | None,
     embedding: np.ndarray | None,
+    interleave: bool,
     advance: Callable[[int], None],
     join: bool = False,
     notes: Sequence[str] = (),
@@ -60,12 +62,15 @@ def export_dataset(
     """Write the data set into the new folder out, with vocab.json, tokenizer.json and stream.json; what the last holds.
 
     stores: with the name of their stream. validation: the share of items in the split val, 0 for none. embedding: rows
-    to begin a language model's from (embedding.py), None for no file of them. join: one document of all items of one
-    name (joined.py). notes: what else stream.json is to say. The folder is there when all of it is.
+    to begin a language model's from (embedding.py), None for no file of them. interleave: whether the items of one key
+    are one document, by time (mixed.py). join: one document of all items of one name (joined.py). notes: what else
+    stream.json is to say. The folder is there when all of it is.
     ValueError where out exists, TokenDataError where a store is damaged.
     """
     if out.exists():
         raise ValueError(f"{out} exists; give a new folder for the data set")
+    if interleave and join:
+        raise ValueError("items of one name are one document either by time (interleave) or one after the other (join)")
     if not 0 <= validation < 1:
         raise ValueError(f"the share of validation is 0 to 1, got {validation}")
     grammar = Grammar(vocabulary)
@@ -76,13 +81,13 @@ def export_dataset(
         for split in splits:
             writers[split] = FORMATS[layout](folder, split, vocabulary, loss)
             opened.callback(writers[split].opened.close)
-        for key, document in _documents(stores, vocabulary, text_of, join):
+        for key, document in _documents(stores, vocabulary, text_of, interleave=interleave, join=join):
             split = "val" if in_validation(key, validation) else "train"
             rendered = render(grammar, key, document)
             writers[split].add(rendered)
             documents[split] += 1
             ids[split] += sum(len(own) for _, own in rendered.segments)
-            advance(sum(isinstance(segment, Signal) for segment in document))
+            advance(sum(_items_in(segment) for segment in document))
         for writer in writers.values():
             writer.close()
         told = {
@@ -103,13 +108,19 @@ def export_dataset(
 
 
 def _documents(
-    stores: Sequence[tuple[str, Store]], vocabulary: Vocabulary, text_of: TextOf | None, join: bool
+    stores: Sequence[tuple[str, Store]], vocabulary: Vocabulary, text_of: TextOf | None, *, interleave: bool, join: bool
 ) -> Iterator[tuple[str, Document]]:
-    if join:
+    if interleave:
+        yield from mixes_of(stores, vocabulary, text_of=text_of)
+    elif join:
         yield from joined_documents(stores, vocabulary, text_of=text_of)
-        return
-    for name, store in stores:
-        yield from documents_of(store, vocabulary, name, text_of=text_of)
+    else:
+        for name, store in stores:
+            yield from documents_of(store, vocabulary, name, text_of=text_of)
+
+
+def _items_in(segment: object) -> int:
+    return len(segment.signals) if isinstance(segment, Mix) else int(isinstance(segment, Signal))
 
 
 def render(grammar: Grammar, key: str, document: Document) -> Rendered:

@@ -22,7 +22,7 @@ def documents_of(
     """
     vocabulary.check_fingerprint(name, store.header.fingerprint, str(store.folder))
     for item in store:
-        yield item.key, [*_texts(item.key, text_of), Signal(name, item.levels, item.signal_size)]
+        yield item.key, [*texts_of(item.key, text_of), Signal(name, item.levels, item.signal_size)]
 
 
 def joined_documents(
@@ -39,7 +39,7 @@ def joined_documents(
     for stem in sorted({stem for _, named in found for stem in named.places}):
         items = [(name, named.item(stem)) for name, named in found if stem in named.places]
         signals = [Signal(name, item.levels, item.signal_size) for name, item in items]
-        yield stem, [*_texts(stem, text_of), *signals]
+        yield stem, [*texts_of(stem, text_of), *signals]
 
 
 class _Named:
@@ -76,7 +76,8 @@ def name_of(key: str) -> str:
     return PurePosixPath(key).with_suffix("").as_posix()
 
 
-def _texts(key: str, text_of: TextOf | None) -> list[Text]:
+def texts_of(key: str, text_of: TextOf | None) -> list[Text]:
+    """The text of a key as the beginning of its document; none where nobody gives texts."""
     if text_of is None:
         return []
     text = text_of(key)
