@@ -20,7 +20,7 @@ def write_spoken(tokenizer: Tokenizer, folder: Path) -> Path:
     store, lines = read_store(folder), []
     for item in store:
         stack = to_stack(item, store.header)
-        content = {"key": item.key, "text": tokenizer.text(stack)[0]}
+        content: dict[str, object] = {"key": item.key, "text": tokenizer.text(stack)[0]}
         if tokenizer.collapses:
             assert tokenizer.sample_rate is not None, "files of sounds have a rate"
             (seconds,) = stack.seconds(0, tokenizer.sample_rate)

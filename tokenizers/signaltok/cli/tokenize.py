@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
     keys = files.keys(options.folder)
     root = options.folder.parent if options.folder.is_file() else options.folder
     check_workers(options.workers)
+    tokenizer = open_tokenizer(folder, options.device)
     with one_thread():
-        probe = probe_hash(open_tokenizer(folder, options.device), files, read_config(folder))
-        header = replace(header, probe=probe)
+        header = replace(header, probe=probe_hash(tokenizer, files, read_config(folder)))
         opener = FileEncoder(folder, root, options.device)
         named: set[str] = set()
         with (
@@ -105,7 +105,6 @@ class FileEncoder:
         """What computes a key."""
         torch.set_num_threads(1)
         tokenizer, files = open_tokenizer(self.tokenizer, self.device), signal_files(self.tokenizer)
-
         in_pieces = files.pieces is not None and can_stream(tokenizer)
 
         def compute(key: str) -> Item | Failure:

@@ -139,8 +139,8 @@ class _Tally:
         self.extent = torch.zeros(3, dtype=torch.int64)  # items, signal positions, those along the first axis alone
         self.pictures = PictureKeeper(self.value_range)
         rate, axes = tokenizer.sample_rate, tokenizer.encoder.axes
-        heard = rate is not None and axes == 1 and tokenizer.decoder.reconstructs
-        self.sounds = SoundKeeper(rate) if heard else None
+        silent = axes != 1 or not tokenizer.decoder.reconstructs
+        self.sounds = None if rate is None or silent else SoundKeeper(rate)
         self.clips = None if rate is None or axes != 3 else ClipKeeper(self.value_range, rate)
 
     def add(
