@@ -92,6 +92,19 @@ def test_a_stopped_run_goes_on_and_gives_the_same_bytes(exported, pictures, toke
     assert tokens_of(tokens) == before
 
 
+def test_workers_give_the_same_bytes_and_name_what_cannot_be_read(exported, pictures, tmp_path, capsys):
+    (pictures / "empty.png").write_bytes(b"")
+    threads = torch.get_num_threads()
+    for name, workers in (("one", "1"), ("two", "2")):
+        arguments = ["tokenize", str(exported), str(pictures), "--out", str(tmp_path / name), "--workers", workers]
+        assert main([*arguments, "--shard-items", "2"]) == 0
+        assert "could not read empty.png" in capsys.readouterr().err
+    assert tokens_of(tmp_path / "one") == tokens_of(tmp_path / "two")
+    assert torch.get_num_threads() == threads
+    assert main([*arguments, "--workers", "0"]) == 1
+    assert "at least one worker, got 0" in capsys.readouterr().err
+
+
 def test_a_full_disk_is_named_and_what_was_written_stays(exported, pictures, tmp_path, capsys, monkeypatch):
     out = tmp_path / "tokens"
     arguments = ["tokenize", str(exported), str(pictures), "--out", str(out), "--shard-items", "2"]

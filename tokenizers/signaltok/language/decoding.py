@@ -41,4 +41,7 @@ def tokenizer_of(store: Store) -> Tokenizer | None:
     if folder is None or not folder.is_dir():
         return None
     store.check_fingerprint(read_config(folder)["fingerprint"])
-    return load(folder)
+    found = load(folder)
+    if not isinstance(found, Tokenizer):
+        raise ValueError(f"{folder} describes a {type(found).__name__}, not a tokenizer")
+    return found

@@ -29,7 +29,6 @@ class GPT(Part, nn.Module):
         if width % heads:
             raise ValueError(f"language_model.width is {width}, which {heads} heads do not divide")
         self.context = context
-        self.vocabulary_size = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size, width)
         self.places = nn.Parameter(torch.empty(context, width))
         self.blocks = nn.ModuleList(TransformerBlock(width=width, heads=heads) for _ in range(depth))

@@ -43,13 +43,14 @@ class Samples(Proof):
         if set(names) - self.sizes.keys():
             raise ValueError(f"metrics.samples.sizes is of {sorted(self.sizes)}, but the streams are {names}")
         generator = torch.Generator().manual_seed(seed)
-        parsed, drawn, problems, made, decoded = 0, 0, [], [], 0
+        parsed, drawn, due, problems, made = 0, 0, 0, [], []
         for name, store in zip(names, data.stores, strict=True):
             size = tuple(self.sizes[name])
             texts = self._texts(data, name)
             tokenizer = tokenizer_of(store)
             for text, ids in zip(texts, self._drawn(model, data, name, size, texts, generator), strict=True):
                 drawn += 1
+                due += tokenizer is not None
                 signal = _parsed(data, ids)
                 if signal is None or signal.signal_size != size:
                     problems.append(f"a sample of {name} does not parse to a signal of size {size}")
@@ -57,16 +58,15 @@ class Samples(Proof):
                 parsed += 1
                 if tokenizer is not None:
                     item = Item(key="sample", levels=signal.levels, signal_size=size)
-                    values = tokenizer.decode(to_stack(item, store.header))[0].cpu().numpy()
-                    if values.shape[1:] != size or not np.isfinite(values).all():
-                        problems.append(f"a sample of {name} decodes to shape {values.shape}, or not to numbers")
+                    signals = tokenizer.decode(to_stack(item, store.header))[0].cpu().numpy()
+                    if signals.shape[1:] != size or not np.isfinite(signals).all():
+                        problems.append(f"a sample of {name} decodes to shape {signals.shape}, or not to numbers")
                         continue
-                    decoded += 1
-                    made.append(_made(tokenizer, name, values, text))
+                    made.append(_made(tokenizer, name, signals, text))
         verdicts = [Verdict("constrained samples parse", parsed == drawn, f"{parsed} of {drawn}")]
-        if decoded or len(problems) > drawn - parsed:
-            told = "; ".join(problems) or f"{decoded} of {drawn} decoded, finite, of the size in their header"
-            verdicts.append(Verdict("samples decode", not problems and decoded == drawn, told))
+        if due:
+            told = "; ".join(problems) or f"all {due} finite and of the size in their header"
+            verdicts.append(Verdict("samples decode", len(made) == due, told))
         rates = {"parse_rate": parsed / drawn, **self._unconstrained(model, data, generator)}
         return Proven(rates, tuple(verdicts), tuple(made))
 
