@@ -43,7 +43,7 @@ def test_a_run_measures_errors_and_its_export_gives_text(speech, tmp_path):
     figures = run(tiny(tmp_path), command=["test"], overrides=[])
     assert {"test/cer_english_prompts", "val/wer_english_prompts", "test/bitrate", "train/ctc"} <= figures.keys()
     protocols = json.loads((tmp_path / "run" / "protocols.json").read_text())
-    assert "over 16 characters, normaliser english_prompts, 3 items" in protocols["test/cer_english_prompts"]
+    assert "over 15 characters, normaliser english_prompts, 3 items" in protocols["test/cer_english_prompts"]
     assert (tmp_path / "run" / "report.html").is_file() and not list((tmp_path / "run" / "samples").glob("*.flac"))
     lines = (tmp_path / "run" / "samples" / "texts.tsv").read_text().splitlines()
     assert [line.split("\t")[1] for line in lines] == ["said", "hello", "yes", "two two"]
