@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 from jaxtyping import UInt8
 
 INTERPOLATION = "AREA"  # of libswscale, where frames are scaled
@@ -50,7 +52,8 @@ def read_header(path: Path) -> VideoHeader:
         step = last.duration or (int(np.median(np.diff(times))) if len(times) > 1 else 1)
         base = stream.time_base
     (first,) = read_frames(path, times[:1], None)
-    return VideoHeader(times, int(times[-1]) + int(step), base, *first.shape[:2], sound)
+    height, width = first.shape[:2]
+    return VideoHeader(times, int(times[-1]) + int(step), base, height, width, sound)
 
 
 def read_frames(
@@ -124,7 +127,7 @@ def _upright(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
 
 
-def _pictures(path: Path, container: av.container.InputContainer) -> av.VideoStream:
+def _pictures(path: Path, container: InputContainer) -> av.VideoStream:
     if not container.streams.video:
         raise ValueError(f"cannot read {path}: it has no pictures, only sound; signaltok.read_audio reads sounds")
     return container.streams.video[0]
@@ -137,6 +140,6 @@ def explained(path: Path) -> Iterator[None]:
         raise ValueError(f"cannot read {path}: there is no such file; check the path")
     try:
         yield
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(f"cannot read {path}: {reason}; remove or replace it") from error

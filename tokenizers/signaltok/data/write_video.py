@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from jaxtyping import Float32, UInt8
 
 from signaltok.files import atomic_file
@@ -58,7 +59,7 @@ def write_video(
             _put_sound(out, track, *sound)
 
 
-def _track(out: av.container.OutputContainer, codec: str, samples: np.ndarray, sample_rate: int) -> av.AudioStream:
+def _track(out: OutputContainer, codec: str, samples: np.ndarray, sample_rate: int) -> av.AudioStream:
     if len(samples) not in (1, 2):
         raise ValueError(f"sound of {len(samples)} channels cannot be written into a video; give 1 or 2")
     track = out.add_stream(codec, rate=sample_rate, layout="mono" if len(samples) == 1 else "stereo")
@@ -68,7 +69,7 @@ def _track(out: av.container.OutputContainer, codec: str, samples: np.ndarray, s
     return track
 
 
-def _put_sound(out: av.container.OutputContainer, track: av.AudioStream, samples: np.ndarray, sample_rate: int) -> None:
+def _put_sound(out: OutputContainer, track: av.AudioStream, samples: np.ndarray, sample_rate: int) -> None:
     layout = "mono" if len(samples) == 1 else "stereo"
     whole = np.rint(samples.clip(-1, 1) * 32767).astype(np.int16)
     for start in range(0, whole.shape[1], PIECE):
