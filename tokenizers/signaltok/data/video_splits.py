@@ -59,7 +59,7 @@ def stretches(root: Path) -> Iterator[Stretch]:
         raise ValueError(f"there is no {table}, which data.split=time splits by; give it, or data.split=hash")
     for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
         where, cells = f"line {number} of {table}", line.split("\t")
-        split = next((known for known in SPLITS if cells[3:] == [known]), None)
+        split: Split | None = next((known for known in SPLITS if cells[3:] == [known]), None)
         if split is None:
             raise ValueError(
                 f"{where} is {line[:60]!r}; it must be file, first second, last second and one of {', '.join(SPLITS)}, "
