@@ -20,15 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 
 from signaltok.cli import tokenize
 from signaltok.cli.locate import open_tokenizer, tokenizer_folder
 from signaltok.cli.signal_files import SignalFiles, signal_files
 from signaltok.store import index
 from signaltok.tokenizer import Tokenizer
-from signaltok.training.assemble import build_tokenizer
-from signaltok.training.config.resolve import plain, prepare
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3
@@ -80,6 +77,11 @@ def watched(clock: Clock, tokenizer: Path) -> Iterator[None]:
 def exported(name: str, given: Path | None, place: Path) -> Path:
     if given is not None:
         return tokenizer_folder(given)
+    from hydra import compose, initialize_config_dir
+
+    from signaltok.training.assemble import build_tokenizer
+    from signaltok.training.config.resolve import plain, prepare
+
     prepare()
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", ["paths.output_dir=run", f"experiment={STANDINS[name][0]}"])
