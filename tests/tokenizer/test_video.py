@@ -12,6 +12,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
 from table import DECODERS, ENCODERS, QUANTIZERS
 
+from signaltok.artifact.onnx import write_onnx
 from signaltok.cli.pieces import decode_pieces, encode_pieces
 from signaltok.parts import Decoder, Encoder
 from signaltok.streams.geometry import geometry
@@ -203,7 +204,7 @@ def test_the_stream_of_a_vocabulary_knows_the_lead_and_when_each_cell_begins():
         stream_of({**header, "lead": [4, 0, 0]})
 
 
-def test_what_is_refused():
+def test_what_is_refused(tmp_path):
     model = tokenizer("video")
     stream = model.stream()
     stream.encode(clip(2))
@@ -219,6 +220,8 @@ def test_what_is_refused():
             encoder=ENCODERS["video"](), quantizer=QUANTIZERS["fsq"].build(), decoder=DECODERS["conv"](),
             value_range=(-1.0, 1.0), block=64, sample_rate=None,
         )  # fmt: skip
+    with pytest.raises(ValueError, match=r"ONNX export is for signals of whole cells, .* \(lead \(3, 0, 0\)\)"):
+        write_onnx(model, tmp_path, clip(5))
     part = type(ENCODERS["video"]())
     arguments = dict(ENCODERS["video"]().arguments)
     with pytest.raises(ValueError, match="axes is 2, but a video has three"):

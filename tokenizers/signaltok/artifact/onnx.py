@@ -41,8 +41,13 @@ def write_onnx(tokenizer: Exportable, folder: Path, probe: Tensor) -> tuple[Path
     """Write both files into folder and hold them against the tokenizer on probe [1, c, *s].
 
     Sizes are multiples of the stride in ONNX (pad the picture first). Raises ValueError where the extra is missing,
-    the tokenizer has no codes or its tokens are a sequence, or onnxruntime gives other codes.
+    the tokenizer has no codes or a lead or its tokens are a sequence, or onnxruntime gives other codes.
     """
+    if tokenizer.lead is not None:
+        raise ValueError(
+            "ONNX export is for signals of whole cells, but the first cell of this tokenizer stands for less (lead "
+            f"{tokenizer.lead}): use signaltok.load in its place"
+        )
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"ONNX export needs {', '.join(missing)}: pip install 'signaltok[export]'")
