@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from signaltok.blocks import Span, plan
 from signaltok.parts import Decoder, Encoder, Quantizer
 from signaltok.types.token_stack import WHOLE, Lead, TokenStack, grid_size
 
@@ -16,6 +17,25 @@ def context_of(part: Encoder | Decoder) -> tuple[int, ...]:
     if isinstance(part, Encoder):
         return grid_size(part.receptive_field, part.stride)
     return part.receptive_field
+
+
+def spans_of(
+    part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None, block: int
+) -> tuple[list[Span], ...]:
+    """What a part computes at a time of a latent of so many cells, per axis: blocks, see Tokenizer.
+
+    chunk: cells that are moved at a time. Raises ValueError for one where the part looks at the whole signal.
+    """
+    if part.receptive_field is None:
+        if chunk is not None:
+            raise ValueError(
+                f"{type(part).__name__} looks at the whole signal (receptive_field is None), so it cannot be "
+                "computed in chunks; leave chunk out"
+            )
+        return tuple(plan(n, n, 0, None) for n in cells)
+    sizes = [block // step for step in part.stride]
+    pieces = (None,) * part.axes if chunk is None else chunk
+    return tuple(plan(n, b, k, c) for n, b, k, c in zip(cells, sizes, context_of(part), pieces, strict=True))
 
 
 def check_parts(

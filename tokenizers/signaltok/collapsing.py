@@ -48,3 +48,16 @@ def path_of(
     """The path that an item's tokens and spans were made of."""
     assert quantizer.blank is not None, "check_stack has looked"
     return expanded(tokens[0], spans, quantizer.blank, stride[0], grid[0])[None]
+
+
+def codes_of_item(
+    stack: TokenStack, item: int, quantizer: Quantizer, stride: tuple[int, ...], grid: tuple[int, ...]
+) -> tuple[Int64[Tensor, "1 *l"], ...]:
+    """The valid codes of an item, a level an entry; of runs the path over a latent of this grid."""
+    assert stack.spans is not None
+    levels = []
+    for level, lengths, spans in zip(stack.levels, stack.lengths, stack.spans, strict=True):
+        cells = tuple(level.shape[1:]) if lengths is None else tuple(int(n) for n in lengths[item])
+        codes = level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous()
+        levels.append(codes if spans is None else path_of(codes, spans[item, : cells[0]], quantizer, stride, grid))
+    return tuple(levels)

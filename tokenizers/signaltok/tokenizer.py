@@ -10,9 +10,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from signaltok.artifact.write import write_tokenizer
-from signaltok.blocks import Span, assemble, pad_to, plan
-from signaltok.checks import cells_of_chunk, check_decodes, check_parts, check_signal, check_stack, context_of
-from signaltok.collapsing import path_of, stack_of_runs
+from signaltok.blocks import assemble, pad_to
+from signaltok.checks import cells_of_chunk, check_decodes, check_parts, check_signal, check_stack, spans_of
+from signaltok.collapsing import codes_of_item, stack_of_runs
 from signaltok.exactness import exact_arithmetic, full_precision
 from signaltok.parts import Decoder, Encoder, Part, Quantizer
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
@@ -345,7 +345,7 @@ class Tokenizer(Part, nn.Module):
                     carried(item, lambda piece, memory: encoder.carry_on(self._moved(piece), memory), self.block, lead)
                 )
                 continue
-            spans = self._spans(encoder, grid_size(size, encoder.stride), chunk)
+            spans = spans_of(encoder, grid_size(size, encoder.stride), chunk, self.block)
             if encoder.tokens is not None:
                 whole = item.clone(memory_format=torch.contiguous_format)
                 latents.append(encoder(self._moved(whole), None))
@@ -365,7 +365,7 @@ class Tokenizer(Part, nn.Module):
         decoder = self.decoder
         if decoder.causal:
             return carried(z_q, decoder.carry_on, self.block // decoder.stride[0], 0)[self._inside(size)]
-        spans = self._spans(decoder, grid_size(size, decoder.stride), chunk)
+        spans = spans_of(decoder, grid_size(size, decoder.stride), chunk, self.block)
         if decoder.tokens is not None:
             signal = self._decoded(z_q.contiguous(), None, size, None)
         else:
@@ -391,27 +391,5 @@ class Tokenizer(Part, nn.Module):
         own = stack.signal_lengths
         size = stack.signal_size if own is None else tuple(int(n) for n in own[item])
         grid = grid_size(size, self.encoder.stride, WHOLE, self.lead)
-        assert stack.spans is not None
-        levels = []
-        for level, lengths, spans in zip(stack.levels, stack.lengths, stack.spans, strict=True):
-            cells = tuple(level.shape[1:]) if lengths is None else tuple(int(n) for n in lengths[item])
-            codes = level[(slice(item, item + 1), *(slice(0, n) for n in cells))].contiguous()
-            if spans is not None:
-                codes = path_of(codes, spans[item, : cells[0]], self.quantizer, self.encoder.stride, grid)
-            levels.append(codes)
-        return self._vectors(tuple(levels), grid), size
-
-    def _spans(
-        self, part: Encoder | Decoder, cells: tuple[int, ...], chunk: tuple[int, ...] | None
-    ) -> tuple[list[Span], ...]:
-        if part.receptive_field is None:
-            if chunk is not None:
-                raise ValueError(
-                    f"{type(part).__name__} looks at the whole signal (receptive_field is None), so it cannot be "
-                    "computed in chunks; leave chunk out"
-                )
-            return tuple(plan(n, n, 0, None) for n in cells)
-        sizes = [self.block // step for step in part.stride]
-        pieces = (None,) * part.axes if chunk is None else chunk
-        context = context_of(part)
-        return tuple(plan(n, b, k, c) for n, b, k, c in zip(cells, sizes, context, pieces, strict=True))
+        levels = codes_of_item(stack, item, self.quantizer, self.encoder.stride, grid)
+        return self._vectors(levels, grid), size
