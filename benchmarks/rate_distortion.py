@@ -117,7 +117,7 @@ def draw(path: Path, points: list[tuple[str, Point]], curves: dict[str, list[Poi
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.2, 4.6), dpi=120)
+    figure, axes = pyplot.subplots(figsize=(8.4, 4.6), dpi=120)
     for (name, curve), style in zip(curves.items(), ("--", ":"), strict=True):
         ordered = sorted(curve, key=lambda point: point.bits)
         axes.plot([p.bits for p in ordered], [p.decibel for p in ordered], style, color="0.45", label=name)
@@ -129,11 +129,13 @@ def draw(path: Path, points: list[tuple[str, Point]], curves: dict[str, list[Poi
             point.bits, point.decibel, "o", color=colour, markerfacecolor=colour if fixed else "none",
             label=point.name if fixed else None,
         )  # fmt: skip
+    bits = [p.bits for curve in curves.values() for p in curve] + [p.bits for _, p in points]
     axes.set(
-        xscale="log", xlabel="bits a pixel (filled: fixed length, hollow: entropy)", ylabel="PSNR, dB", xlim=(0.08, 1.2)
-    )
+        xscale="log", xlabel="bits a pixel (filled: fixed length, hollow: entropy)", ylabel="PSNR, dB",
+        xlim=(0.9 * min(bits), 1.1 * max(bits)),
+    )  # fmt: skip
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path)
 

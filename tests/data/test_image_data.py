@@ -1,4 +1,5 @@
 import inspect
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ import torch
 import yaml
 from PIL import Image
 
-from signaltok.data import emoji_data, picture_sets, sound_sets
 from signaltok.data.collate import check_range
 from signaltok.data.picture_sets import FolderData
 
@@ -109,7 +109,13 @@ def test_bad_arguments_are_named(change: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "data").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_names_exactly_what_its_class_takes(path: Path) -> None:
-    node = yaml.safe_load(path.read_text())
+    node = _whole(path)
     module, _, name = node.pop("_target_").rpartition(".")
-    homes = {home.__name__: home for home in (emoji_data, picture_sets, sound_sets)}
-    assert set(node) == set(inspect.signature(getattr(homes[module], name)).parameters)
+    assert set(node) == set(inspect.signature(getattr(import_module(module), name)).parameters)
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    """A config with what it is laid over, another of the folder."""
+    node = yaml.safe_load(path.read_text())
+    under = [name for name in node.pop("defaults", []) if name != "_self_"]
+    return {key: value for name in under for key, value in _whole(path.with_stem(name)).items()} | node

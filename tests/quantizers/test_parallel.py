@@ -105,6 +105,7 @@ def test_a_tokenizer_decodes_its_coarsest_level_alone() -> None:
         strides=stack.strides[:1],
         lengths=stack.lengths[:1],
         shares=stack.shares[:1],
+        spans=stack.spans[:1],
     )
     decoded = tokenizer.decode(top)
     assert decoded.shape == signal.shape and not decoded[1, :, 93:].any()

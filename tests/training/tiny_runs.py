@@ -105,7 +105,7 @@ PARTS = {
 
 
 # How the names of encoders and decoders over one axis and over three begin: no part of these runs.
-AUDIO = ("codec", "spectral", "video", "frames")
+AUDIO = ("codec", "spectral", "speech", "text", "video", "frames")
 # A run on the film, tests/training/test_video_run.py.
 VIDEO = (
     "encoder.widths=[8,8]", "decoder.widths=[8,8]", "encoder.depth=1", "trainer=cpu", "trainer.max_steps=2",

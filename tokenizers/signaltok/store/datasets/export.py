@@ -54,7 +54,7 @@ def export_dataset(
     loss: str,
     text_of: TextOf | None,
     embedding: np.ndarray | None,
-    interleave: bool,
+    interleave: bool = False,
     advance: Callable[[int], None],
     join: bool = False,
     notes: Sequence[str] = (),
