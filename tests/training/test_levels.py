@@ -19,8 +19,8 @@ STEPS = 250
 
 def first(stack: TokenStack, count: int) -> TokenStack:
     """The first levels alone."""
-    assert stack.shares is not None
-    names = ("levels", "codebook_sizes", "strides", "lengths", "shares")
+    assert stack.shares is not None and stack.spans is not None
+    names = ("levels", "codebook_sizes", "strides", "lengths", "shares", "spans")
     return replace(stack, **{name: getattr(stack, name)[:count] for name in names})
 
 
