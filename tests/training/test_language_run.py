@@ -190,7 +190,8 @@ def test_another_tokenizer_where_the_store_says_it_lies_is_refused(store, tmp_pa
     from signaltok.language.decoding import tokenizer_of
     from signaltok.store.index import read_store
 
-    assert tokenizer_of(read_store(store)) is not None
+    made = tokenizer_of(read_store(store))
+    assert made is not None and made.quantizer.codebook_sizes == read_store(store).header.codebook_sizes
     origin = json.loads((store / ORIGIN).read_text())
     other = Path(ROOT) / "tests" / "golden" / "tokenizer_v1"
     try:

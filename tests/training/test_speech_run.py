@@ -9,6 +9,7 @@ from tiny_runs import composed
 
 import signaltok
 from signaltok.cli.main import main
+from signaltok.text.normalise import english_prompts
 from signaltok.training.config.resolve import plain
 from signaltok.training.run import run
 
@@ -49,8 +50,14 @@ def test_a_run_measures_errors_and_its_export_gives_text(speech, tmp_path):
     assert [line.split("\t")[1] for line in lines] == ["said", "hello", "yes", "two two"]
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "out")]) == 0
     tokenizer = signaltok.load(tmp_path / "out")
-    stack = tokenizer.encode(signaltok.read_audio(speech / "0.wav")[None])
-    assert isinstance(tokenizer.text(stack)[0], str) and stack.spans[0] is not None
+    read = {line.split("\t")[0]: line.split("\t")[2] for line in lines[1:]}
+    for name in ("0.wav", "1.wav", "2.wav"):
+        sound = signaltok.read_audio(speech / name)[None]
+        stack = tokenizer.encode(sound)
+        (codes,), (spans,) = stack.levels, stack.spans
+        assert [english_prompts(text) for text in tokenizer.text(stack)] == [read[name]]
+        assert spans is not None and spans.shape == (*codes.shape, 2)
+        assert (spans[..., 0] < spans[..., 1]).all() and spans.max() <= sound.shape[-1] + 640
 
 
 def test_an_item_that_cannot_be_learned_ends_the_run_before_its_first_step(speech, tmp_path):
