@@ -49,6 +49,7 @@ def token_data(folder, **changes):
         "texts": {"audio": str(texts)},
         "pieces": {"image": [3, 4]},
         "pattern": "flatten",
+        "weights": {},
         "context": 24,
         "batch_size": 4,
         "eval_batch_size": 3,

@@ -11,10 +11,11 @@ from small_stores import tiny, token_data
 from signaltok.artifact.describe import build, describe
 from signaltok.language.evaluation import evaluate_language
 from signaltok.language.gpt import GPT
-from signaltok.language.proof import BelowUnigram, Overfit, ShuffledControl, shuffled
+from signaltok.language.proof import BelowUnigram, Overfit, ShuffledControl, masked_mean, shuffled
 from signaltok.language.samples import Samples
 from signaltok.language.sampling import sample_documents
 from signaltok.language.token_batch import TokenBatch
+from signaltok.language.token_data import PADDING
 from signaltok.streams.errors import TokenDataError
 
 
@@ -187,3 +188,13 @@ def test_padding_costs_nothing(data, model):
     longer.ids[:, 5:] = 7
     values = [evaluate_language(model, [b], data.vocabulary, None)["bits_per_token"] for b in (batch, longer)]
     assert values[0] == values[1]
+
+
+def test_a_weight_counts_an_id_so_many_times(tmp_path):
+    data = token_data(tmp_path, weights={"text": 3})
+    assert data.kinds == ("structure", "text", "image", "audio") and data.weights.tolist() == [1, 3, 1, 1]
+    losses, segments = torch.tensor([[1.0, 2.0, 4.0, 9.0]]), torch.tensor([[0, 1, 2, 0, PADDING]])
+    assert masked_mean(losses, segments, data.weights).item() == pytest.approx((3 * 1 + 2 + 4) / 5)
+    assert masked_mean(losses, segments).item() == pytest.approx(7 / 3)
+    light = torch.full((4,), 0.01)
+    assert masked_mean(losses, segments, light).item() == pytest.approx(7 / 3)

@@ -5,8 +5,8 @@ from typing import final
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from signaltok.language.cross_entropy import tied_cross_entropy
 from signaltok.layers.transformer import TransformerBlock
 from signaltok.parts import Part
 
@@ -60,7 +60,6 @@ class GPT(Part, nn.Module):
 
     def losses(self, ids: Int64[Tensor, "b n"]) -> Float[Tensor, "b m"]:
         """Nats of each id but the first, given those before it; m = n - 1."""
-        logits = self(ids[:, :-1])
-        return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view(
-            len(ids), ids.shape[1] - 1
-        )
+        features = self.features(ids[:, :-1]).flatten(0, 1)
+        losses = tied_cross_entropy(features, self.embedding.weight, ids[:, 1:].flatten())
+        return losses.view(len(ids), ids.shape[1] - 1)

@@ -175,10 +175,15 @@ def train(model: GPT, batch_of: Callable[[int], TokenBatch], *, steps: int, lear
         optimizer.step()
 
 
-def masked_mean(losses: Tensor, segments: Tensor) -> Tensor:
-    """The mean of losses [b, n - 1] over the ids [b, n] but the first that are not padding."""
-    valid = segments[:, 1:] != PADDING
-    return (losses * valid).sum() / valid.sum().clamp_min(1)
+def masked_mean(losses: Tensor, segments: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The mean of losses [b, n - 1] over the ids [b, n] but the first that are not padding.
+
+    weights [kinds]: of the ids of each kind of segment; None: all alike.
+    """
+    counted = (segments[:, 1:] != PADDING).to(losses.dtype)
+    if weights is not None:
+        counted = counted * weights.to(losses.device)[segments[:, 1:].clamp_min(0)]
+    return (losses * counted).sum() / counted.sum().clamp_min(torch.finfo(losses.dtype).tiny)
 
 
 def _whole(name: str, value: int) -> int:

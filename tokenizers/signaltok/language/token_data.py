@@ -43,8 +43,9 @@ class TokenData:
 
     store: a folder, or several, in the vocabulary's order; streams are called by their modality. texts: by stream, a
     file of lines "key TAB text", put before the codes. pieces: by stream, cells on each axis that signals are cut
-    into; whole ones where it is not named. pattern: order of the levels. context: ids that a model looks at. All ids
-    are in memory, four bytes each. ValueError for what is not there or does not fit.
+    into; whole ones where it is not named. pattern: order of the levels. weights: by stream, or of text or structure,
+    how much an id counts in the training loss, 1 where it is not named. context: ids that a model looks at. All ids are
+    in memory, four bytes each. ValueError for what is not there or does not fit.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TokenData:
         texts: dict[str, str],
         pieces: dict[str, list[int]],
         pattern: str,
+        weights: dict[str, float],
         context: int,
         batch_size: int,
         eval_batch_size: int,
@@ -75,6 +77,11 @@ class TokenData:
             if given.keys() - {*names, *LARGEST}:
                 unknown = ", ".join(sorted(given.keys() - set(names)))
                 raise ValueError(f"data.{group} names {unknown}, but the stores give {', '.join(names)}")
+        self.kinds = ("structure", "text", *names)
+        for name, weight in weights.items():
+            if name not in {*self.kinds, *LARGEST} or not weight > 0:
+                raise ValueError(f"data.weights.{name} is {weight}; weights are above 0, of {', '.join(self.kinds)}")
+        self.weights = torch.tensor([float(weights.get(kind, 1)) for kind in self.kinds])
         self.texts = {name: read_texts(Path(path)) for name, path in texts.items() if name in names}
         told = [entry for name, own in zip(names, self.stores, strict=True) for entry in self._told(name, own)]
         # In an order of its own for each document, so that windows hold documents of all streams.

@@ -40,17 +40,17 @@ class LanguageModule(RunModule):
         )
         self.model = model
         self.data = data
-        self.names = ("structure", "text", *(stream.name for stream in data.vocabulary.streams))
+        self.names = data.kinds
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parameters, its rate set before each step."""
         return self.optimization.optimizer(self.model.parameters())
 
     def training_step(self, batch: TokenBatch, batch_idx: int) -> Tensor:
-        """The mean over the ids of a batch, in nats. ValueError where it is not finite."""
+        """The mean over the ids of a batch by their kinds' weights, in nats. ValueError where it is not finite."""
         with torch.autocast(batch.ids.device.type, self.optimization.autocast, self.optimization.autocast is not None):
             losses = self.model.losses(batch.ids)
-        loss = masked_mean(losses, batch.segments)
+        loss = masked_mean(losses, batch.segments, self.data.weights)
         if not torch.isfinite(loss):
             raise ValueError(
                 f"the loss is not finite at step {self.batches_seen}. Lower optimization.learning_rate or set "
