@@ -191,7 +191,7 @@ def test_padding_costs_nothing(data, model):
 
 
 def test_a_weight_counts_an_id_so_many_times(tmp_path):
-    data = token_data(tmp_path, weights={"text": 3})
+    data = token_data(tmp_path, weights={"text": 3.0})
     assert data.kinds == ("structure", "text", "image", "audio") and data.weights.tolist() == [1, 3, 1, 1]
     losses, segments = torch.tensor([[1.0, 2.0, 4.0, 9.0]]), torch.tensor([[0, 1, 2, 0, PADDING]])
     assert masked_mean(losses, segments, data.weights).item() == pytest.approx((3 * 1 + 2 + 4) / 5)

@@ -95,8 +95,8 @@ def test_the_fingerprint_is_of_codes_and_rules(tmp_path, data):
         ({"context": 100_000}, r"the train split has \d+ ids, which is no window of data\.context \+ 1"),
         ({"batch_size": 0}, r"data\.batch_size is 0"),
         ({"pattern": "spiral"}, "there is no pattern 'spiral'"),
-        ({"weights": {"text": 0}}, r"data\.weights\.text is 0; weights are above 0, of structure, text, image, audio"),
-        ({"weights": {"txt": 2}}, r"data\.weights\.txt is 2; weights are above 0, of structure, text"),
+        ({"weights": {"text": 0.0}}, r"data\.weights\.text is 0.0; weights are above 0, of structure, text, image"),
+        ({"weights": {"txt": 2.0}}, r"data\.weights\.txt is 2.0; weights are above 0, of structure, text"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path, changes, message):
