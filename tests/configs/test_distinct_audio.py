@@ -22,7 +22,7 @@ from signaltok.layers.noise import Noise
 from signaltok.layers.windowed_transformer import WindowedTransformer
 from signaltok.objectives.balancer import Balancer
 from signaltok.quantizers.codebook.estimator import LateStart
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
+from signaltok.quantizers.codebook.update import ExponentialMovingAverage
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
@@ -74,7 +74,7 @@ def test_no_two_are_the_same_under_two_names() -> None:
         ("audio_soundstream", CodecEncoder, CodecDecoder, True, 16000, (320,) * 8, (1024,) * 8),
         ("audio_encodec", CodecEncoder, CodecDecoder, True, 16000, (320,) * 8, (1024,) * 8),
         ("audio_encodec_stereo", CodecEncoder, CodecDecoder, False, 24000, (320,) * 8, (1024,) * 8),
-        ("audio_dac", CodecEncoder, CodecDecoder, False, 16000, (320,) * 9, (1024,) * 9),
+        ("audio_dac", CodecEncoder, CodecDecoder, False, 16000, (320,) * 8, (1024,) * 8),
         ("audio_snac", CodecEncoder, CodecDecoder, False, 16000, (1280, 640, 320), (1024,) * 3),
         ("audio_jukebox", ConvEncoder, ConvDecoder, False, 16000, (1280, 320, 80), (512,) * 3),
         ("audio_mimi", CodecEncoder, CodecDecoder, True, 16000, (640,) * 8, (512,) * 8),
@@ -127,7 +127,7 @@ def test_dac_snakes_and_searches_by_angle_in_eight_dimensions() -> None:
     assert isinstance(model.quantizer, ResidualQuantizer) and model.quantizer.factorised
     for level in model.quantizer.levels:
         assert level.by_angle and level.codebook_dim == 8 < level.latent_dim
-        assert isinstance(level.update, Gradient)
+        assert isinstance(level.update, ExponentialMovingAverage)
     assert model.quantizer.dropout == 0.5 and model.quantizer.late_start == 0
 
 

@@ -41,6 +41,11 @@ QUANTIZERS = {
         "quantizer.level.codebook_dim=2",
         "quantizer.num_codebooks=3",
     ),
+    "rvq_factorised_small": (
+        "quantizer.level.codebook_size=16",
+        "quantizer.level.codebook_dim=2",
+        "quantizer.num_codebooks=3",
+    ),
     "grouped_unitok": (
         "quantizer.num_groups=2",
         "quantizer.member.codebook_size=16",
