@@ -11,7 +11,7 @@ from small_stores import tiny, token_data
 from signaltok.artifact.describe import build, describe
 from signaltok.language.evaluation import evaluate_language
 from signaltok.language.gpt import GPT
-from signaltok.language.proof import BelowUnigram, Overfit, ShuffledControl, masked_mean, shuffled
+from signaltok.language.proof import BelowUnigram, Overfit, ShuffledControl, shares, shuffled
 from signaltok.language.samples import Samples
 from signaltok.language.sampling import sample_documents
 from signaltok.language.token_batch import TokenBatch
@@ -39,7 +39,9 @@ def test_a_later_id_changes_no_earlier_logit(model):
 
 
 def test_every_parameter_learns_and_the_description_builds_it_again(model):
-    model.losses(torch.randint(0, 100, (2, model.context + 1))).mean().backward()
+    ids = torch.randint(0, 100, (2, model.context + 1))
+    total, _ = model.losses(ids, torch.full((2, model.context), 0.5))
+    total.backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     assert {n: t.shape for n, t in build(describe(model)).state_dict().items()} == {
         n: t.shape for n, t in model.state_dict().items()
@@ -169,7 +171,9 @@ def test_the_control_finds_a_leak(data, model, monkeypatch):
     assert control.prove(model, data, {}, seed=0).verdicts[0].passed
     assert data.splits is whole
     # Whoever sees the id that is asked for needs no bits.
-    monkeypatch.setattr(GPT, "losses", lambda self, ids: self.places.sum() * 0 + torch.full(ids[:, 1:].shape, 0.1))
+    monkeypatch.setattr(
+        GPT, "losses", lambda self, ids, weights: (self.places.sum() * 0, torch.full(weights.shape, 0.1))
+    )
     assert not control.prove(model, data, {}, seed=0).verdicts[0].passed
 
 
@@ -193,8 +197,8 @@ def test_padding_costs_nothing(data, model):
 def test_a_weight_counts_an_id_so_many_times(tmp_path):
     data = token_data(tmp_path, weights={"text": 3.0})
     assert data.kinds == ("structure", "text", "image", "audio") and data.weights.tolist() == [1, 3, 1, 1]
-    losses, segments = torch.tensor([[1.0, 2.0, 4.0, 9.0]]), torch.tensor([[0, 1, 2, 0, PADDING]])
-    assert masked_mean(losses, segments, data.weights).item() == pytest.approx((3 * 1 + 2 + 4) / 5)
-    assert masked_mean(losses, segments).item() == pytest.approx(7 / 3)
-    light = torch.full((4,), 0.01)
-    assert masked_mean(losses, segments, light).item() == pytest.approx(7 / 3)
+    segments = torch.tensor([[0, 1, 2, 0, PADDING]])
+    torch.testing.assert_close(shares(segments, data.weights), torch.tensor([[0.6, 0.2, 0.2, 0.0]]))
+    for alike in (None, torch.full((4,), 0.01)):
+        torch.testing.assert_close(shares(segments, alike), torch.tensor([[1.0, 1.0, 1.0, 0.0]]) / 3)
+    assert shares(torch.full((1, 3), PADDING)).tolist() == [[0, 0]]

@@ -1,9 +1,9 @@
 """Cross-entropy over a large vocabulary, tile by tile of the positions: never positions x vocabulary at a time.
 
-    loss_i = log sum_v exp(h_i . e_v) - h_i . e_{y_i}
-    dloss_i/dh_i = sum_v p_iv e_v - e_{y_i},    dloss_i/de_v = (p_iv - [v = y_i]) h_i
+    loss_i = log sum_v exp(h_i . e_v) - h_i . e_{y_i},    total = sum_i w_i loss_i
+    dtotal/dh_i = w_i (sum_v p_iv e_v - e_{y_i}),    dtotal/de_v = sum_i w_i (p_iv - [v = y_i]) h_i
 
-The backward pass makes each tile's logits again, which costs a third more arithmetic and saves the memory of them all.
+As the weights are known, the gradients of a tile are made while its logits are there, and nothing is made twice.
 """
 
 from typing import Any
@@ -17,37 +17,46 @@ TILE = 256  # positions: a tile of some ten thousand logits each stays in the ca
 
 
 def tied_cross_entropy(
-    features: Float[Tensor, "n d"], rows: Float[Tensor, "v d"], targets: Int64[Tensor, " n"]
-) -> Float[Tensor, " n"]:
-    """Nats of each target under softmax(features rows^T), in float32, differentiable once."""
-    return _Tiled.apply(features.float(), rows.float(), targets)  # type: ignore[no-any-return]
+    features: Float[Tensor, "n d"],
+    rows: Float[Tensor, "v d"],
+    targets: Int64[Tensor, " n"],
+    weights: Float[Tensor, " n"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, " n"]]:
+    """Nats under softmax(features rows^T), in float32: the weighted total, differentiable once, and each target's.
+
+    Gradients go to features and rows alone.
+    """
+    return _Tiled.apply(features.float(), rows.float(), targets, weights)  # type: ignore[no-any-return]
 
 
 class _Tiled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
-        totals, losses = features.new_empty(len(features)), features.new_empty(len(features))
+    def forward(ctx: Any, features: Tensor, rows: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        losses = features.new_empty(len(features))
+        learning = any(ctx.needs_input_grad[:2])
+        of_features = torch.empty_like(features) if learning else None
+        of_rows = torch.zeros_like(rows) if learning else None
         with torch.autocast(features.device.type, enabled=False):
             for start in range(0, len(features), TILE):
                 tile = slice(start, start + TILE)
+                target = targets[tile, None]
                 logits = features[tile] @ rows.T
-                totals[tile] = logits.logsumexp(1)
-                losses[tile] = totals[tile] - logits.gather(1, targets[tile, None])[:, 0]
-        ctx.save_for_backward(features, rows, targets, totals)
-        return losses
+                chosen = logits.gather(1, target)
+                highest = logits.amax(1, keepdim=True)
+                likely = logits.sub_(highest).exp_()
+                total = likely.sum(1, keepdim=True)
+                losses[tile] = (highest + total.log() - chosen)[:, 0]
+                if of_features is not None and of_rows is not None:
+                    weight = weights[tile, None]
+                    likely.mul_(weight / total).scatter_add_(1, target, -weight)
+                    torch.mm(likely, rows, out=of_features[tile])
+                    of_rows.addmm_(likely.T, features[tile])
+        ctx.save_for_backward(of_features, of_rows)
+        ctx.mark_non_differentiable(losses)
+        return (losses * weights).sum(), losses
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        (gradient,) = gradients
-        features, rows, targets, totals = ctx.saved_tensors
-        of_features, of_rows = torch.empty_like(features), torch.zeros_like(rows)
-        with torch.autocast(features.device.type, enabled=False):
-            for start in range(0, len(features), TILE):
-                tile = slice(start, start + TILE)
-                own = (features[tile] @ rows.T).sub_(totals[tile, None]).exp_()
-                own.scatter_add_(1, targets[tile, None], own.new_full((len(own), 1), -1.0))
-                own.mul_(gradient[tile, None])
-                torch.mm(own, rows, out=of_features[tile])
-                of_rows.addmm_(own.T, features[tile])
-        return of_features, of_rows, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        of_features, of_rows = ctx.saved_tensors
+        return of_features * gradients[0], of_rows * gradients[0], None, None

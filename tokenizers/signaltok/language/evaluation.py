@@ -24,7 +24,8 @@ class Costs:
     @torch.no_grad()
     def add(self, model: GPT, batch: TokenBatch) -> None:
         """A batch of windows."""
-        bits = (model.losses(batch.ids) / math.log(2)).double().cpu()
+        _, losses = model.losses(batch.ids, torch.ones_like(batch.ids[:, 1:], dtype=torch.float32))
+        bits = (losses / math.log(2)).double().cpu()
         valid = (batch.segments[:, 1:] >= 0).cpu()
         bits, ids, segments = bits[valid], batch.ids[:, 1:].cpu()[valid], batch.segments[:, 1:].cpu()[valid]
         self.of_ids[0] += torch.bincount(ids, weights=bits, minlength=self.of_ids.shape[1])

@@ -58,8 +58,13 @@ class GPT(Part, nn.Module):
         """Logits of the id that follows each."""
         return self.logits(self.features(ids))
 
-    def losses(self, ids: Int64[Tensor, "b n"]) -> Float[Tensor, "b m"]:
-        """Nats of each id but the first, given those before it; m = n - 1."""
+    def losses(
+        self, ids: Int64[Tensor, "b n"], weights: Float[Tensor, "b m"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "b m"]]:
+        """Nats of each id but the first, given those before it (m = n - 1): their weighted total, then each.
+
+        The total alone can be differentiated.
+        """
         features = self.features(ids[:, :-1]).flatten(0, 1)
-        losses = tied_cross_entropy(features, self.embedding.weight, ids[:, 1:].flatten())
-        return losses.view(len(ids), ids.shape[1] - 1)
+        total, losses = tied_cross_entropy(features, self.embedding.weight, ids[:, 1:].flatten(), weights.flatten())
+        return total, losses.view(weights.shape)

@@ -168,22 +168,22 @@ def train(model: GPT, batch_of: Callable[[int], TokenBatch], *, steps: int, lear
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = learning_rate * (1 - 0.9 * step / steps)
         batch = batch_of(step)
-        loss = masked_mean(model.losses(batch.ids.to(device)), batch.segments.to(device))
+        loss, _ = model.losses(batch.ids.to(device), shares(batch.segments.to(device)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
 
 
-def masked_mean(losses: Tensor, segments: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean of losses [b, n - 1] over the ids [b, n] but the first that are not padding.
+def shares(segments: Tensor, weights: Tensor | None = None) -> Tensor:
+    """What each of the ids [b, n] but the first counts in their mean [b, n - 1], one together; of padding nothing.
 
     weights [kinds]: of the ids of each kind of segment; None: all alike.
     """
-    counted = (segments[:, 1:] != PADDING).to(losses.dtype)
+    counted = (segments[:, 1:] != PADDING).float()
     if weights is not None:
-        counted = counted * weights.to(losses.device)[segments[:, 1:].clamp_min(0)]
-    return (losses * counted).sum() / counted.sum().clamp_min(torch.finfo(losses.dtype).tiny)
+        counted = counted * weights.to(counted.device)[segments[:, 1:].clamp_min(0)]
+    return counted / counted.sum().clamp_min(torch.finfo(counted.dtype).tiny)
 
 
 def _whole(name: str, value: int) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor
 from signaltok.artifact.describe import describe
 from signaltok.language.evaluation import evaluate_language
 from signaltok.language.gpt import GPT
-from signaltok.language.proof import masked_mean
+from signaltok.language.proof import shares
 from signaltok.language.token_batch import TokenBatch
 from signaltok.language.token_data import TokenData
 from signaltok.training.data_module import RunData
@@ -49,14 +49,13 @@ class LanguageModule(RunModule):
     def training_step(self, batch: TokenBatch, batch_idx: int) -> Tensor:
         """The mean over the ids of a batch by their kinds' weights, in nats. ValueError where it is not finite."""
         with torch.autocast(batch.ids.device.type, self.optimization.autocast, self.optimization.autocast is not None):
-            losses = self.model.losses(batch.ids)
-        loss = masked_mean(losses, batch.segments, self.data.weights)
+            loss, losses = self.model.losses(batch.ids, shares(batch.segments, self.data.weights))
         if not torch.isfinite(loss):
             raise ValueError(
                 f"the loss is not finite at step {self.batches_seen}. Lower optimization.learning_rate or set "
                 "optimization.autocast=null; checkpoints/last.ckpt is from before"
             )
-        values, absent = self._by_segment(losses.detach(), batch.segments[:, 1:])
+        values, absent = self._by_segment(losses, batch.segments[:, 1:])
         self.batches_seen += 1
         self.window.add({"loss": loss.detach(), **values}, (), None, absent)
         self.log_window_if_due()
