@@ -1,9 +1,9 @@
-"""run.pictures_until: single frames, then the video; a resumed run is the unbroken one to the bit."""
+"""run.pictures_until: single frames, then the video; a run against an adversary resumes to the bit."""
 
 import pytest
 import torch
 from killing import differences
-from tiny_runs import VIDEO, composed
+from tiny_runs import VIDEO, VIDEO_ADVERSARY, composed
 
 from signaltok.training.config.resolve import plain
 from signaltok.training.module import TokenizerModule
@@ -26,7 +26,7 @@ def test_each_cell_s_frame_becomes_a_video_of_its_own_and_padding_none():
 
 def settings(folder, *more: str) -> dict:
     places = (f"paths.output_dir={folder}", f"paths.log_dir={folder.parent}", "paths.root_dir=.")
-    length = ("trainer.max_steps=5", "trainer.val_check_interval=5", "run.evaluate=false")
+    length = ("trainer.max_steps=5", "trainer.val_check_interval=5", "run.evaluate=false", *VIDEO_ADVERSARY)
     saved = "callbacks.model_checkpoint.every_n_train_steps=2"
     return plain(composed("experiment=video_inflated", *VIDEO, *places, *length, saved, *more))
 
