@@ -62,7 +62,8 @@ class VideoPatchDiscriminator(Discriminator):
         widths = [channels, *(width * min(2**number, WIDEST) for number in range(layers + 1)), 1]
         modules: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(widths)):
-            stride = (2 if number < halvings else 1, *(2 if number < layers else 1,) * 2)
+            space = 2 if number < layers else 1
+            stride = (2 if number < halvings else 1, space, space)
             inner = 0 < number <= layers
             layer = nn.Conv3d(inputs, outputs, (3, 4, 4), stride=stride, padding=1, bias=not inner)
             nn.init.normal_(layer.weight, 0.0, DEVIATION)
