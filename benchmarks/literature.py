@@ -1,6 +1,6 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
-python benchmarks/literature.py images|audio [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
+python benchmarks/literature.py images|audio|video [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
     [--workers 2] [--table] [--out FOLDER] [--plot images.png]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
@@ -164,7 +164,7 @@ def report(claims: list[Claim], chosen: set[str], values: Values, seeds: int, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject", choices=["images", "audio"])
+    parser.add_argument("subject", choices=["images", "audio", "video"])
     parser.add_argument("--claims", help="their names, comma-separated; by default all")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, help="of a run; by default what the subject says")

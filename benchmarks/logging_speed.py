@@ -107,7 +107,7 @@ def seconds(module: nn.Module, batches: list[Batch], logger: Any) -> float:
 def ours(steps: int) -> TokenizerModule:
     return TokenizerModule(
         tokenizer=tokenizer(), objective=objective(), optimization=optimization(), metrics={},
-        max_steps=steps, batches_a_step=1, adversary=None, balance=None,
+        max_steps=steps, batches_a_step=1, adversary=None, balance=None, pictures_until=None,
         clip=GradientClip(value=None, algorithm="norm"), log_every_n_steps=LOG_EVERY, record={},
     )  # fmt: skip
 

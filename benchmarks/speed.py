@@ -8,6 +8,7 @@ python benchmarks/speed.py codec [--json]      audio encoders and residual quant
 python benchmarks/speed.py codec_step [--json] the shares of encoder, quantizer, losses and so on of an audio step
 python benchmarks/speed.py entropy [--json]    the entropy of lookup-free codes against vector-quantize-pytorch
 python benchmarks/speed.py streams [--json]    a million codes to ids and back
+python benchmarks/speed.py video [--json]      frames a second of video tokenizers, and memory of clips of minutes
 python benchmarks/speed.py tokenize [--json]   files to a store against the bare encoder loop, and where the time goes
 """
 

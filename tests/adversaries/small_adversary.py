@@ -4,6 +4,7 @@ from signaltok.adversaries.adversary import Adversary
 from signaltok.adversaries.losses import ClippedHinge, Hinge
 from signaltok.adversaries.matching import FeatureMatching
 from signaltok.adversaries.patch import PatchDiscriminator
+from signaltok.adversaries.patch_video import FramesDiscriminator, VideoPatchDiscriminator
 from signaltok.adversaries.stacks import ConvolutionStack, ResidualStack
 from signaltok.adversaries.updates import EveryStep
 from signaltok.adversaries.views import PeriodView, ScaleView, SpectrumView
@@ -21,6 +22,14 @@ def adversary(**changes) -> Adversary:
         "epsilon": 1e-8,
     }  # fmt: skip
     return Adversary(**plain | changes)
+
+
+def video_discriminators() -> SeveralDiscriminators:
+    pictures = PatchDiscriminator(axes=2, channels=3, width=4, layers=2, groups=2)
+    videos = VideoPatchDiscriminator(channels=3, width=4, layers=1, halvings=1, groups=2)
+    return SeveralDiscriminators(
+        members={"frames": FramesDiscriminator(pictures=pictures), "videos": videos}, level=None
+    )
 
 
 def convolutions(axes: int, **changes) -> ConvolutionStack:

@@ -1,22 +1,29 @@
 """Run by test_two_processes.py in each of two processes: adversaries against a small decoder, in float64.
 
-One of pictures with a measured weight, one of waveforms with feature matching and a balancer, on padded batches.
+One of pictures and one of videos with a measured weight, the latter beside a term on sampled frames; one of waveforms
+with feature matching and a balancer, on padded batches.
 The processes' shares of each batch together are the batch of a single process; they differ in size.
 """
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from small_adversary import adversary, waveform_adversary
+from small_adversary import adversary, video_discriminators, waveform_adversary
 from torch import Tensor, distributed, nn
 
 from signaltok.adversaries.regularization import R1, LeCam
 from signaltok.adversaries.updates import RandomSteps
 from signaltok.objectives.balancer import Balancer
+from signaltok.objectives.pixel import SquaredError
+from signaltok.objectives.sampled_frames import SampledFrames
 from signaltok.processes import in_group, part_of_group_mean, place, sum_over_group
+from signaltok.types.batch import Batch
+from signaltok.types.quantized import Quantized
+from signaltok.types.reconstruction import Reconstruction
 
 STEPS = 20
 BATCH = 6
@@ -32,18 +39,24 @@ def share(step: int, rank: int, world: int, *size: int) -> tuple[Tensor, Tensor]
     return signal[mine], lengths[mine]
 
 
-def train_pictures(rank: int, world: int) -> dict[str, Tensor]:
+def train_pictures(rank: int, world: int, *, videos: bool = False) -> dict[str, Tensor]:
     """The state after the steps; "values": loss, weight and discriminator's loss of each, means over the processes."""
     torch.manual_seed(0)
-    part = adversary(lecam=LeCam(weight=0.5, decay=0.9), r1=R1(weight=0.1, every=3), start=0.0, warmup=0.0).double()
-    decoder = nn.Conv2d(3, 3, 3, padding=1).double()
+    discriminator = {"discriminator": video_discriminators()} if videos else {}
+    part = adversary(
+        lecam=LeCam(weight=0.5, decay=0.9), r1=R1(weight=0.1, every=3), start=0.0, warmup=0.0, **discriminator
+    ).double()
+    decoder = (nn.Conv3d(3, 3, (1, 3, 3), padding=(0, 1, 1)) if videos else nn.Conv2d(3, 3, 3, padding=1)).double()
+    sampled = SampledFrames(term=SquaredError(), frames=2)
     optimizers = [torch.optim.SGD(decoder.parameters(), lr=0.01), torch.optim.SGD(part.parameters(), lr=0.01)]
     torch.manual_seed(rank)  # nothing may depend on a process's own random state
     values = []
     for step in range(STEPS):
-        original, _ = share(step, rank, world, 3, 12, 12)
+        original, _ = share(step, rank, world, 3, *((3,) if videos else ()), 12, 12)
         signal = decoder(original)
         objective = part_of_group_mean((signal - original).square().mean(), original.numel())
+        if videos:
+            objective = objective + sampled(*as_seen(original, signal))
         real, fake = part.judge(original, None), part.judge(signal, None)
         value = part.of_generator(real, fake)["generator"]
         (gradient,) = torch.autograd.grad(value, signal, retain_graph=True)
@@ -64,6 +77,13 @@ def train_pictures(rank: int, world: int) -> dict[str, Tensor]:
     summed = sum_over_group(torch.stack(values)) / world
     state = {f"adversary.{name}": value for name, value in part.state_dict().items()}
     return {**state, **{f"decoder.{name}": value for name, value in decoder.state_dict().items()}, "values": summed}
+
+
+def as_seen(original: Tensor, signal: Tensor) -> tuple[Batch, Reconstruction]:
+    """What a term is given."""
+    latent = torch.zeros(len(signal), 1, 1)
+    seen = Reconstruction(signal=signal, quantized=Quantized(z_q=latent, codes=()), latent=latent, mask=None)
+    return Batch(signal=original, keys=("x",) * len(signal)), seen
 
 
 def train_waveforms(rank: int, world: int) -> dict[str, Tensor]:
@@ -111,10 +131,14 @@ def train_waveforms(rank: int, world: int) -> dict[str, Tensor]:
 
 
 def train(rank: int, world: int) -> dict[str, Tensor]:
-    """Both, each name with its kind before it."""
+    """All three, each name with its kind before it."""
     return {
         f"{kind}.{name}": value
-        for kind, run in (("pictures", train_pictures), ("waveforms", train_waveforms))
+        for kind, run in (
+            ("pictures", train_pictures),
+            ("videos", partial(train_pictures, videos=True)),
+            ("waveforms", train_waveforms),
+        )
         for name, value in run(rank, world).items()
     }
 

@@ -43,6 +43,15 @@ def test_video_haar_has_the_same_codes_behind_a_haar_transform_of_two_levels():
     assert tokenizer.quantizer.codebook_sizes == plain.quantizer.codebook_sizes
 
 
+def test_video_inflated_is_video_causal_that_begins_with_pictures():
+    ours, plain = (settings(name) for name in ("video_inflated", "video_causal"))
+    assert ours["run"].pop("pictures_until") == 0.3333 and plain["run"].pop("pictures_until") is None
+    for other in ("tags", "paths"):
+        ours.pop(other), plain.pop(other)
+    assert ours == plain
+    assert settings("paper/video_inflated")["run"]["pictures_until"] == 0.3333
+
+
 def test_video_frames_takes_each_frame_as_a_picture_at_the_same_bits():
     tokenizer = on_meta("video_frames")
     assert isinstance(tokenizer.encoder, FramesEncoder) and isinstance(tokenizer.decoder, FramesDecoder)

@@ -51,6 +51,7 @@ def module(adversary: str, balanced: bool) -> TokenizerModule:
         ),
         objective=Objective(terms={"reconstruction": AbsoluteError()}, weights={"reconstruction": 1.0}),
         adversary=build(settings["adversary"]), balance=build(settings["balance"]) if balanced else None,
+        pictures_until=None,
         optimization=build(settings["optimization"]), metrics={}, max_steps=STEPS, batches_a_step=1,
         clip=GradientClip(value=None, algorithm="norm"), log_every_n_steps=1, record={},
     )  # fmt: skip

@@ -117,6 +117,14 @@ VIDEO = (
     "trainer.log_every_n_steps=1", "callbacks.progress_bar=null", "data.frames=5", "data.size=16", "data.eval_frames=6",
     "data.cache_megabytes=0", "data.eval_batch_size=2", "run.limit_eval_batches=1", "task_name=test",
 )  # fmt: skip
+# Against discriminators of frames and of videos, with a term on sampled frames: both draw or learn between steps.
+VIDEO_ADVERSARY = (
+    "adversary=patch_video", "adversary.discriminator.members.videos.halvings=1",
+    *(f"adversary.discriminator.members.{member}.{key}" for member in ("frames.pictures", "videos")
+      for key in ("width=8", "layers=1", "groups=4")),
+    "adversary.start=0.4", "adversary.warmup=0.2", "objective=perceptual_frames",
+    "objective.terms.perceptual.term.blocks=[0]",
+)  # fmt: skip
 APART = ("pooled", "none")  # encoders of one token without a decoder: tests/training/test_alignment_run.py
 SEQUENCE = {"query"}  # encoders of a fixed number of tokens; a decoder goes with an encoder of its own kind
 

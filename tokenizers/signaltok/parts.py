@@ -318,6 +318,11 @@ class Discriminator(Part, nn.Module, ABC):
     channels: int
     least: int
 
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """The smallest extent that it judges on each axis; least on all of them, where nothing else is said."""
+        return (self.least,) * self.axes
+
     @abstractmethod
     def forward(self, signal: Float[Tensor, "b c *s"]) -> tuple[Verdict, ...]:
         """The verdicts. Raises ValueError for signals shorter than least."""

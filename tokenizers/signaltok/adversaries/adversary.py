@@ -194,8 +194,8 @@ class Adversary(Part, nn.Module):
     def _item(self, signal: Float[Tensor, "b c *s"], number: int, size: list[int]) -> Float[Tensor, "1 c *t"]:
         item = signal[(slice(number, number + 1), slice(None), *(slice(0, extent) for extent in size))]
         missing = [
-            max(0, min(self.discriminator.least, whole) - extent)
-            for extent, whole in zip(size, signal.shape[2:], strict=True)
+            max(0, min(least, whole) - extent)
+            for least, extent, whole in zip(self.discriminator.extents, size, signal.shape[2:], strict=True)
         ]
         return F.pad(item, [n for extent in reversed(missing) for n in (0, extent)]) if any(missing) else item
 

@@ -83,6 +83,12 @@ class SeveralDiscriminators(Discriminator):
         self.level = level
         self.least = max(member.least for member in members.values())
 
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """See Discriminator."""
+        members: list[Discriminator] = list(self.members.values())  # type: ignore[arg-type]
+        return tuple(map(max, zip(*(member.extents for member in members), strict=True)))
+
     def forward(self, signal: Float[Tensor, "b c *s"]) -> tuple[Verdict, ...]:
         """See Discriminator."""
         if self.level is not None:

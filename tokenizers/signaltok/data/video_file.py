@@ -129,7 +129,8 @@ def _upright(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
 
 def _pictures(path: Path, container: InputContainer) -> av.VideoStream:
     if not container.streams.video:
-        raise ValueError(f"cannot read {path}: it has no pictures, only sound; signaltok.read_audio reads sounds")
+        other = "only sound; signaltok.read_audio reads sounds" if container.streams.audio else "nor sound"
+        raise ValueError(f"cannot read {path}: it has no pictures, {other}")
     return container.streams.video[0]
 
 

@@ -32,6 +32,8 @@ def read_sound(path: str | Path, sample_rate: int, channels: int) -> Float32[Ten
     begin = int(header.times[0]) * header.time_base
     with explained(path), av.open(str(path)) as container:
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise ValueError(f"cannot read {path}: PyAV has no decoder for its sound; convert it to another codec")
         rate, own = stream.codec_context.sample_rate, stream.codec_context.channels
         if channels not in (1, own) and own != 1:
             raise ValueError(

@@ -40,20 +40,39 @@ class TimeConvolution(SignalLayer):
         """See SignalLayer."""
         return first - self.before, last
 
+    @torch.no_grad()
+    def inflate(self) -> None:
+        """Look at the own frame alone, as the kernel does at a still: see layers.inflation."""
+        kernel = self.weighted.weight
+        whole = kernel.sum(2)
+        kernel.zero_()
+        kernel[:, :, -1] = whole
+
 
 class Slower(nn.Module):
     """t -> t / factor: each `factor` frames become one, at first their mean. No frame looks beyond its own."""
 
     def __init__(self, *, width: int, factor: int) -> None:
         super().__init__()
+        self.factor = factor
         self.weighted = nn.Conv3d(width, width, (factor, 1, 1), stride=(factor, 1, 1))
-        with torch.no_grad():
-            self.weighted.weight.copy_(torch.eye(width)[:, :, None, None, None] / factor)
-            nn.init.zeros_(self.weighted.bias)  # type: ignore[arg-type]
+        self.stand_still()
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c t_out h w"]:
         """t: a multiple of the factor."""
         return self.weighted(x)
+
+    @torch.no_grad()
+    def stand_still(self) -> None:
+        """The mean of the frames."""
+        self.weighted.weight.copy_(torch.eye(self.weighted.out_channels)[:, :, None, None, None] / self.factor)
+        nn.init.zeros_(self.weighted.bias)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def inflate(self) -> None:
+        """Take all frames alike, as the kernel does those of a still."""
+        kernel = self.weighted.weight
+        kernel.copy_(kernel.mean(2, keepdim=True).expand_as(kernel))
 
 
 class Faster(nn.Module):
@@ -61,14 +80,25 @@ class Faster(nn.Module):
 
     def __init__(self, *, width: int, factor: int) -> None:
         super().__init__()
+        self.factor = factor
         self.weighted = nn.ConvTranspose3d(width, width, (factor, 1, 1), stride=(factor, 1, 1))
-        with torch.no_grad():
-            self.weighted.weight.copy_(torch.eye(width)[:, :, None, None, None])
-            nn.init.zeros_(self.weighted.bias)  # type: ignore[arg-type]
+        self.stand_still()
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b c t_out h w"]:
         """See the class."""
         return self.weighted(x)
+
+    @torch.no_grad()
+    def stand_still(self) -> None:
+        """Every frame as it came."""
+        self.weighted.weight.copy_(torch.eye(self.weighted.out_channels)[:, :, None, None, None])
+        nn.init.zeros_(self.weighted.bias)  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def inflate(self) -> None:
+        """Give all frames alike."""
+        kernel = self.weighted.weight
+        kernel.copy_(kernel.mean(2, keepdim=True).expand_as(kernel))
 
 
 def completed(

@@ -52,6 +52,11 @@ class TimeBlock(nn.Module):
         """Same shape; the block looks kernel - 1 frames back."""
         return x + self.outer(F.silu(self.inner(F.silu(x), extent=Extent(None, memory))))
 
+    def stand_still(self) -> None:
+        """Add nothing."""
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)  # type: ignore[arg-type]
+
 
 class VideoBlock(nn.Module):
     """A FrameBlock, then a TimeBlock."""

@@ -141,7 +141,11 @@ class _Tally:
         rate, axes = tokenizer.sample_rate, tokenizer.encoder.axes
         silent = axes != 1 or not tokenizer.decoder.reconstructs
         self.sounds = None if rate is None or silent else SoundKeeper(rate)
-        self.clips = None if rate is None or axes != 3 else ClipKeeper(self.value_range, rate)
+        self.clips = None
+        if rate is not None and axes == 3:
+            stride = tokenizer.strides[0][0] if tokenizer.strides else 1
+            lead = 0 if tokenizer.lead is None else tokenizer.lead[0]
+            self.clips = ClipKeeper(self.value_range, rate, stride=stride, lead=lead)
 
     def add(
         self, signal: Tensor, lengths: Tensor | None, keys: tuple[str, ...], decoded: Tensor, stack: TokenStack | None

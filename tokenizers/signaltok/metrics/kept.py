@@ -39,11 +39,14 @@ class Sounds:
 
 @dataclass(frozen=True)
 class Clips:
-    """Videos as they were and as they came back, and their first level's codes; no longer than CLIP_SECONDS."""
+    """Videos as they were and as they came back, no longer than CLIP_SECONDS, and their first level's codes.
+
+    codes: the cells that each frame belongs to.
+    """
 
     originals: tuple[UInt8[Tensor, "c t h w"], ...]
     reconstructions: tuple[UInt8[Tensor, "c t h w"], ...]
-    codes: tuple[Int64[Tensor, "t_cells ..."] | None, ...]
+    codes: tuple[Int64[Tensor, "t h_cells w_cells"] | None, ...]
     keys: tuple[str, ...]
     frame_rate: int
 
@@ -122,18 +125,18 @@ class SoundKeeper(Keeper):
 
 
 class ClipKeeper(Keeper):
-    """Keeps the first CLIP_SECONDS of videos."""
+    """Keeps the first CLIP_SECONDS of videos. stride, lead: of the first level along time (types.token_stack)."""
 
-    def __init__(self, value_range: tuple[float, float], frame_rate: int) -> None:
+    def __init__(self, value_range: tuple[float, float], frame_rate: int, *, stride: int, lead: int) -> None:
         super().__init__()
-        self._range, self._rate = value_range, frame_rate
+        self._range, self._rate, self._stride, self._lead = value_range, frame_rate, stride, lead
 
     def kept(self, signal: Tensor, decoded: Tensor, codes: tuple[Tensor, ...], key: str) -> Any:
         """See Keeper."""
         length, most = signal.shape[1], max(1, CLIP_SECONDS * self._rate)
         pair = (pixels(values[:, :most], self._range).cpu() for values in (signal, decoded))
-        shown = codes[0][: -(-codes[0].shape[0] * min(most, length) // length)] if codes else None
-        return (*pair, shown, key)
+        cells = (torch.arange(min(most, length)) + self._lead) // self._stride
+        return (*pair, codes[0][cells] if codes and codes[0].ndim == 3 else None, key)
 
     def clips(self) -> Clips | None:
         """None where there were no items."""

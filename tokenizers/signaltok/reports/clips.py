@@ -61,20 +61,17 @@ def read_clips(folder: Path) -> list[Clip]:
 
 
 def side_by_side(original: np.ndarray, reconstruction: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
-    """[t, h, w, 3] uint8 of both, and of the codes [t cells, h cells, w cells] each frame's cells in colours.
+    """[t, h, w, 3] uint8 of both, and of the codes [t, h cells, w cells] each frame's cells in colours.
 
-    Frames are enlarged by an even factor, so that any size can be written. A map has cells of fewer frames and pixels;
-    the first belongs to the first frame alone.
+    Frames are enlarged by an even factor, so that any size can be written.
     """
     frames, height, width, _ = original.shape
     factor = 2 * max(1, round(SIDE / height / 2))
     shown = [np.repeat(np.repeat(video, factor, axis=1), factor, axis=2) for video in (original, reconstruction)]
-    if codes is not None and codes.ndim == 3:
-        steps = 1 if len(codes) == 1 else -(-(frames - 1) // (len(codes) - 1))
-        when = np.minimum(-(-np.arange(frames) // steps), len(codes) - 1)
+    if codes is not None:
         rows = np.arange(height * factor) * codes.shape[1] // (height * factor)
         columns = np.arange(width * factor) * codes.shape[2] // (width * factor)
-        shown.append(code_colours(codes)[when][:, rows][:, :, columns])
+        shown.append(code_colours(codes)[:, rows][:, :, columns])
     gap = np.full((frames, height * factor, GAP, 3), 255, np.uint8)
     return np.concatenate([part for video in shown for part in (gap, video)][1:], axis=2)
 

@@ -72,6 +72,7 @@ def build_module(config: dict[str, Any], tokenizer: Tokenizer, data: RunData) ->
         objective=objective,
         adversary=None if adversary is None else build(adversary),
         balance=None if balance is None else build(balance),
+        pictures_until=config["run"].get("pictures_until"),  # runs of before it was there can be gone on with
         optimization=build(config["optimization"]),
         metrics=build_each(config["metrics"]),
         max_steps=trainer["max_steps"],

@@ -40,6 +40,8 @@ class LanguageRun(Subject):
         self.settings, self.data = settings, data
         if settings["run"]["init_from"] is not None:
             raise ValueError("run.init_from is for tokenizers; a language model begins with weights of its own")
+        if settings["run"].get("pictures_until") is not None:
+            raise ValueError("run.pictures_until is for tokenizers of videos; leave it out")
         trainer = settings["trainer"]
         model = build(settings["language_model"], vocabulary_size=data.vocabulary.padded_size)
         if not isinstance(model, GPT):

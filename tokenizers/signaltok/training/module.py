@@ -23,6 +23,7 @@ from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientCli
 from signaltok.training.data_module import RunData
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
+from signaltok.training.pictures_first import PicturesFirst
 from signaltok.training.run_module import RunModule
 from signaltok.training.start import describe_alignment, take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
@@ -32,7 +33,8 @@ from signaltok.types.reconstruction import Reconstruction
 class TokenizerModule(RunModule):
     """Trains a tokenizer for an objective, and against an adversary where there is one (adversarial.py).
 
-    last_evaluation: the split of the last validation and what it gave, for whoever shows it.
+    last_evaluation: the split of the last validation and what it gave, for whoever shows it. pictures_until: the share
+    of the run in which a video tokenizer sees single frames alone; None for none.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class TokenizerModule(RunModule):
         objective: Objective,
         adversary: Adversary | None,
         balance: Reducer | None,
+        pictures_until: float | None,
         optimization: AdamWCosine,
         metrics: dict[str, Any],
         max_steps: int,
@@ -63,6 +66,7 @@ class TokenizerModule(RunModule):
         self.objective = objective
         self.adversary = adversary
         self.balance = balance
+        self.pictures_first = None if pictures_until is None else PicturesFirst(tokenizer, pictures_until)
         self.validation_metrics = metrics
         self.last_evaluation: tuple[str, Evaluation] | None = None
         self._moments: dict[str, Moments] = {}
@@ -103,7 +107,9 @@ class TokenizerModule(RunModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the progress and the learning rate of this step."""
-        progress = self.batches_seen / (self.max_steps * self.batches_a_step)
+        progress = self._progress
+        if self.pictures_first is not None:
+            self.pictures_first.begin_step(self.batches_seen, self.max_steps * self.batches_a_step)
         self.tokenizer.quantizer.advance(progress)
         self.objective.advance(progress)
         super().on_train_batch_start(batch, batch_idx)
@@ -112,6 +118,8 @@ class TokenizerModule(RunModule):
         """The loss of a batch; with an adversary the whole step. ValueError, before it, where a loss is not finite."""
         if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
+        if self.pictures_first is not None:
+            batch = self.pictures_first.seen(batch, self._progress)
         reconstruction = self.reconstruct(batch)
         raw = self.objective.values(batch, reconstruction)
         total = self.objective.total(raw)
@@ -128,6 +136,11 @@ class TokenizerModule(RunModule):
         self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
         self.log_window_if_due()
         return total if self._adversarial_step is None else None
+
+    @property
+    def _progress(self) -> float:
+        """The share of the run that is done before this batch."""
+        return self.batches_seen / (self.max_steps * self.batches_a_step)
 
     def balanced(
         self, reconstruction: Reconstruction, raw: dict[str, Tensor], given: dict[str, tuple[Tensor, Tensor]]

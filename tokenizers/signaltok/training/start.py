@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build, describe
@@ -19,9 +19,12 @@ from signaltok.artifact.trained import (
     read_trained,
 )
 from signaltok.artifact.training_state import Moments, TrainingState, read_training_state
+from signaltok.layers.inflation import from_pictures
 from signaltok.objectives.objective import Objective
 from signaltok.parts import Alignment, Discriminator
 from signaltok.tokenizer import Tokenizer
+
+PICTURES = "pictures."  # the part of encoders and decoders of frames that is one of pictures
 
 
 def last_checkpoint(run: Path) -> Path | None:
@@ -78,9 +81,33 @@ def alignment_of(path: Path) -> Alignment | None:
     return alignment.eval()
 
 
-def take_weights(tokenizer: nn.Module, path: Path, checkpoint: str) -> None:
-    """Fill a new tokenizer with the weights of another; the two must have the same tensors."""
-    fill(tokenizer, read_tokenizer(path, checkpoint).state_dict(), path)
+def take_weights(tokenizer: Tokenizer, path: Path, checkpoint: str) -> None:
+    """Fill a new tokenizer with the weights of another; the two must have the same tensors.
+
+    Where the other is one of pictures, or of frames as pictures, and the new one has layers along time, those begin by
+    doing nothing (layers.inflation) and all the rest must have a likeness.
+    """
+    source = read_tokenizer(path, checkpoint)
+    weights = source.state_dict()
+    if tokenizer.encoder.axes == 3 and (source.encoder.axes == 2 or any(PICTURES in name for name in weights)):
+        weights = _for_videos(tokenizer, source)
+    fill(tokenizer, weights, path)
+
+
+def _for_videos(tokenizer: Tokenizer, source: Tokenizer) -> dict[str, Tensor]:
+    """The weights of a tokenizer of pictures by the names and in the shapes of one of videos."""
+    weights = {f"quantizer.{name}": value for name, value in source.quantizer.state_dict().items()}
+    for room, own, other in (
+        ("encoder", tokenizer.encoder, source.encoder),
+        ("decoder", tokenizer.decoder, source.decoder),
+    ):
+        pictures = {name.removeprefix(PICTURES): value for name, value in other.state_dict().items()}
+        if any(name.startswith(PICTURES) for name in own.state_dict()):
+            found = {f"{PICTURES}{name}": value for name, value in pictures.items()}
+        else:
+            found = from_pictures(own, own.stride, pictures)
+        weights |= {f"{room}.{name}": value for name, value in found.items()}
+    return weights
 
 
 def training_state(path: Path) -> TrainingState | None:

@@ -18,6 +18,7 @@ class TrainRunConfig:
 
     resume: str | None = MISSING
     init_from: str | None = MISSING
+    pictures_until: float | None = MISSING
     evaluate: bool = MISSING
     checkpoint: str = MISSING
     report: bool = MISSING
