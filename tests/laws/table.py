@@ -23,6 +23,7 @@ from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.speech import SpeechEncoder
+from signaltok.encoders.speech_features import SpeechFeatures
 from signaltok.encoders.video import VideoEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
@@ -389,22 +390,12 @@ def codec_decoder(axes: int, rule: str, depthwise: bool = False, **changes: obje
     return build
 
 
-def speech_encoder() -> Encoder:
-    return SpeechEncoder(
-        axes=1,
-        channels=3,
-        sample_rate=16000,
-        size=8,
-        transform=64,
-        hop=2,
-        bins=4,
-        floor=1e-2,
-        momentum=0.1,
-        augmentation=None,
-        trunk=ResidualConvolutions(inputs=12, width=8, strides=[2], stem_kernel=3, depth=1, kernel=3, momentum=0.1),
-        width=8,
-        latent_dim=DIM,
-    )
+SPEECH = {"axes": 1, "channels": 3, "sample_rate": 16000, "size": 8, "transform": 64, "hop": 2, "bins": 4}
+SPEECH |= {"floor": 1e-2, "momentum": 0.1, "latent_dim": DIM}
+
+
+def speech_trunk(width: int) -> ResidualConvolutions:
+    return ResidualConvolutions(inputs=12, width=width, strides=[2], stem_kernel=3, depth=1, kernel=3, momentum=0.1)
 
 
 def video(front: Front, widths: list[int], time_strides: list[int]) -> dict:
@@ -449,7 +440,8 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "frames": lambda: FramesEncoder(axes=3, channels=3, latent_dim=DIM, pictures=ENCODERS["conv"]()),
     "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
     "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
-    "speech": speech_encoder,
+    "speech": lambda: SpeechEncoder(**SPEECH, augmentation=None, trunk=speech_trunk(8), width=8),
+    "speech features": lambda: SpeechFeatures(**SPEECH, trunk=speech_trunk(DIM)),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "conv": lambda: ConvDecoder(axes=2, channels=3, stride=STRIDE, widths=[12, 8], depth=1, latent_dim=DIM),
@@ -489,6 +481,6 @@ def pairs() -> list[tuple[str, str]]:
         for e, encoder in encoders.items()
         for d, decoder in decoders.items()
         if encoder.tokens == decoder.tokens
-        and (e == d or (e, d) == ("speech", "spectral") or not {e, d} & twins)
+        and (e == d or (e.startswith("speech") and d == "spectral") or not {e, d} & twins)
         and decoder.reconstructs
     ]

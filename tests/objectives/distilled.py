@@ -45,7 +45,9 @@ class Distilled(nn.Module):
                     teacher=OwnTeacher(term="tower", width=4), axes=1, latent_dim=4, width=4, depth=1, heads=2,
                     per="position",
                 ),
-                "tower": TaughtTower(encoder=ConvEncoder(**SIZES), term=align("pre"), until=0.5),
+                "tower": TaughtTower(
+                    encoder=ConvEncoder(**SIZES), term=align("pre"), until=0.5, path=None, checkpoint="last"
+                ),
             },
             weights={"reconstruction": 1.0, "align": 1.0, "distill": 0.5, "tower": 1.0},
         )  # fmt: skip

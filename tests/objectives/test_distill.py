@@ -170,7 +170,9 @@ def test_a_frozen_teacher_that_does_not_fit_is_named(tmp_path):
 
 def own(until=0.5) -> Objective:
     torch.manual_seed(3)
-    tower = TaughtTower(encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=until)
+    tower = TaughtTower(
+        encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=until, path=None, checkpoint="last"
+    )
     return Objective(
         terms={"distill": term(OwnTeacher(term="tower", width=6)), "tower": tower},
         weights={"distill": 1.0, "tower": 1.0},
@@ -222,7 +224,9 @@ def test_a_copy_of_the_objective_learns_from_its_own_tower():
 
 def test_a_tower_that_is_not_there_is_named():
     def objective(name: str, width: int = 6) -> Objective:
-        tower = TaughtTower(encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.5)
+        tower = TaughtTower(
+            encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.5, path=None, checkpoint="last"
+        )
         made = term(OwnTeacher(term=name, width=width))
         return Objective(terms={"tower": tower, "distill": made}, weights={"tower": 1.0, "distill": 1.0})
 
@@ -235,7 +239,9 @@ def test_a_tower_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="said to be 5 wide, but are 6"):
         objective("tower", width=5)
     with pytest.raises(ValueError, match="until is 0"):
-        TaughtTower(encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.0)
-    wrong = TaughtTower(encoder=ConvEncoder(**SIZES, latent_dim=5), term=Pull(), until=0.5)
+        TaughtTower(encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.0, path=None, checkpoint="last")
+    wrong = TaughtTower(
+        encoder=ConvEncoder(**SIZES, latent_dim=5), term=Pull(), until=0.5, path=None, checkpoint="last"
+    )
     with pytest.raises(ValueError, match="latent_dim is 6, but the quantizer's is 5"):
         wrong.check(IdentityQuantizer(latent_dim=8))

@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from signaltok.quantizers.codebook.initialization import DataSample, KMeans, Uniform, sample
+from signaltok.quantizers.codebook.estimator import StraightThrough
+from signaltok.quantizers.codebook.initialization import DataSample, KMeans, LateInitialization, Uniform, sample
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.search import TILE_SCORES, nearest
+from signaltok.quantizers.codebook.update import ExponentialMovingAverage
+from signaltok.quantizers.codebook.vector import VectorQuantizer
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -92,3 +95,21 @@ def test_settings_out_of_range_are_refused(changes: dict) -> None:
         UsageRevival(**{"threshold": 0.1, "every": 10, "until": 0.8} | changes)
     with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
         KMeans(iterations=0)
+
+
+def test_a_late_start_waits_for_its_share_of_the_run_and_then_starts_from_that_batch():
+    quantizer = VectorQuantizer(
+        latent_dim=4, codebook_size=4, codebook_dim=4, metric="euclidean", revival=None, estimator=StraightThrough(),
+        update=ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
+        initialization=LateInitialization(start=0.5, then=DataSample()),
+    )  # fmt: skip
+    z = torch.randn(2, 4, 8, generator=torch.Generator().manual_seed(0))
+    quantizer.advance(0.4)
+    quantizer.train()(z + 50)
+    assert not bool(quantizer.initialized)
+    quantizer.advance(0.5)
+    found = quantizer(z)
+    assert bool(quantizer.initialized) and float(quantizer.table.vectors.abs().max()) < 10
+    assert len(found.codes[0].unique()) == 4
+    with pytest.raises(ValueError, match="start is a share of the run"):
+        LateInitialization(start=0.0, then=DataSample())

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaltok.artifact.describe import build, describe
+from signaltok.data.audio_folder import normalised, read_transcripts
+from signaltok.data.split import split_of
+from signaltok.data.spoken_pieces import subwords_of_train
 from signaltok.text.edits import edits
 from signaltok.text.normalise import english_prompts, letters, normaliser
-from signaltok.text.phonemes import PhonemeSpelling
+from signaltok.text.phonemes import PhonemeSpelling, by_lexicon
 from signaltok.text.spelling import CharacterSpelling
 from signaltok.text.subwords import SubwordSpelling, trained
 
@@ -31,7 +34,7 @@ def texts() -> tuple[str, ...]:
 
 @cache
 def pieces() -> SubwordSpelling:
-    return trained(size=127, transcripts=str(DATA / "speech" / "transcripts.tsv"), normaliser="english_prompts")
+    return subwords_of_train(size=127, root=str(DATA / "speech"), split="text", normaliser="english_prompts")
 
 
 @pytest.mark.parametrize(
@@ -81,18 +84,39 @@ def test_pieces_are_exported_and_need_no_transcripts():
     assert [again.ids(text) for text in texts()[:20]] == [pieces().ids(text) for text in texts()[:20]]
 
 
+def test_pieces_are_of_train_alone(tmp_path):
+    said = read_transcripts(DATA / "speech" / "transcripts.tsv")
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    of_train = {key: text for key, text in said.items() if split_of(normalised(text)) == "train"}
+    assert 400 < len(of_train) < len(said) - 50
+    (folder / "transcripts.tsv").write_text("".join(f"{key}\t{text}\n" for key, text in of_train.items()))
+    made = subwords_of_train(size=127, root=str(folder), split="text", normaliser="english_prompts")
+    assert made.arguments == pieces().arguments
+    everything = subwords_of_train(size=127, root=str(DATA / "speech"), split="all", normaliser="english_prompts")
+    assert everything.arguments != pieces().arguments
+    with pytest.raises(ValueError, match="split is 'speaker'; it is one of hash, text, all"):
+        subwords_of_train(size=9, root=str(folder), split="speaker", normaliser="letters")
+
+
 def test_every_word_of_the_prompts_has_phonemes():
-    spelling = PhonemeSpelling(symbols=PHONEMES, lexicon=str(DATA / "lexicon" / "english.tsv"))
+    spelling = by_lexicon(symbols=PHONEMES, lexicon=str(DATA / "lexicon" / "english.tsv"))
     assert spelling.text(spelling.ids("press hello")) == "P R EH S HH AH L OW"
     assert all(spelling.ids(text) for text in texts())
-    with pytest.raises(ValueError, match=r"english\.tsv lacks zweifel, zyx"):
+    with pytest.raises(ValueError, match="the lexicon lacks zweifel, zyx"):
         spelling.ids("press zyx and zweifel")
 
 
-def test_a_tokenizer_that_was_exported_reads_phonemes_without_the_lexicon():
-    assert PhonemeSpelling(symbols=["A", "B"], lexicon="nowhere").text([1, 0]) == "B A"
+def test_a_lexicon_is_exported_by_its_content_wherever_it_lay(tmp_path):
+    described = []
+    for name, line in (("here", "a\tA B\n"), ("there", "a\tA B\n"), ("other", "a\tB\n")):
+        (tmp_path / name).write_text(line)
+        described.append(json.dumps(describe(by_lexicon(symbols=["A", "B"], lexicon=str(tmp_path / name)))))
+    assert described[0] == described[1] != described[2]
+    again = build(json.loads(described[0]))
+    assert again.ids("a") == [0, 1] and again.text([1, 0]) == "B A"
     with pytest.raises(ValueError, match=r"there is no lexicon nowhere; data/lexicon/english\.tsv is one"):
-        PhonemeSpelling(symbols=["A", "B"], lexicon="nowhere").ids("a")
+        by_lexicon(symbols=["A", "B"], lexicon="nowhere")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +125,7 @@ def test_a_tokenizer_that_was_exported_reads_phonemes_without_the_lexicon():
 def test_a_damaged_lexicon_is_named_with_its_line(tmp_path, line, message):
     (tmp_path / "lexicon.tsv").write_text(f"good\tA\n{line}\n")
     with pytest.raises(ValueError, match=message):
-        PhonemeSpelling(symbols=["A", "B"], lexicon=str(tmp_path / "lexicon.tsv")).ids("good")
+        by_lexicon(symbols=["A", "B"], lexicon=str(tmp_path / "lexicon.tsv"))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +138,7 @@ def test_a_damaged_lexicon_is_named_with_its_line(tmp_path, line, message):
         (lambda: pieces().ids("ça"), "lacks 'ç'"),
         (lambda: SubwordSpelling(model="no json"), "not the JSON of a BPE tokenizer"),
         (lambda: SubwordSpelling(model='{"model": {"type": "BPE", "vocab": {"a": 1}}}'), "whose ids are 0, 1, 2"),
-        (lambda: trained(size=9, transcripts="nowhere", normaliser="letters"), "there is no nowhere"),
+        (lambda: subwords_of_train(size=9, root="nowhere", split="text", normaliser="letters"), "there is no nowhere"),
     ],
 )
 def test_bad_input_is_said(make, message):
@@ -122,7 +146,6 @@ def test_bad_input_is_said(make, message):
         make()
 
 
-def test_more_pieces_than_the_texts_give_are_refused(tmp_path):
-    (tmp_path / "t.tsv").write_text("a\tone two\n")
-    with pytest.raises(ValueError, match="give 12 pieces, not size=50; set that"):
-        trained(size=50, transcripts=str(tmp_path / "t.tsv"), normaliser="letters")
+def test_more_pieces_than_the_texts_give_are_refused():
+    with pytest.raises(ValueError, match="the 1 texts give 12 pieces, not size=50; set that"):
+        trained(size=50, texts=["one two", "one two", ""])

@@ -32,12 +32,15 @@ def speech(tmp_path):
     return folder
 
 
-def tiny(tmp_path, *overrides):
-    places = (
+def places(tmp_path):
+    return (
         f"paths.output_dir={tmp_path / 'run'}", f"paths.log_dir={tmp_path}", "paths.root_dir=.",
         f"data.root={tmp_path / 'speech'}",
     )  # fmt: skip
-    return plain(composed(*TINY, *places, *overrides))
+
+
+def tiny(tmp_path, *overrides):
+    return plain(composed(*TINY, *places(tmp_path), *overrides))
 
 
 def test_a_run_measures_errors_and_its_export_gives_text(speech, tmp_path):
@@ -58,6 +61,25 @@ def test_a_run_measures_errors_and_its_export_gives_text(speech, tmp_path):
         assert [english_prompts(text) for text in tokenizer.text(stack)] == [read[name]]
         assert spans is not None and spans.shape == (*codes.shape, 2)
         assert (spans[..., 0] < spans[..., 1]).all() and spans.max() <= sound.shape[-1] + 640
+
+
+def test_units_are_clusters_of_a_tower_s_features_and_their_items_are_written_down(speech, tmp_path):
+    plain_ones = [word for word in TINY if not word.startswith(("experiment=", "encoder.width="))]
+    units = (
+        "experiment=speech_units", *plain_ones, "encoder.latent_dim=8", "objective.terms.tower.encoder.trunk.depth=2",
+        "quantizer.codebook_size=4", "trainer.max_steps=4", "callbacks.model_checkpoint.every_n_train_steps=2",
+    )  # fmt: skip
+    figures = run(plain(composed(*units, *places(tmp_path))), command=["test"], overrides=[])
+    assert figures["train/tower"] == 0 and {"test/perplexity", "test/bitrate"} <= figures.keys()
+    rows = (tmp_path / "run" / "items.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in rows] == ["2", "3"]
+    assert all(key.split("#")[0] in ("0.wav", "1.wav", "2.wav") for row in rows for key in row.split("\t")[1:])
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "out")]) == 0
+    tokenizer = signaltok.load(tmp_path / "out")
+    stack = tokenizer.encode(signaltok.read_audio(speech / "0.wav")[None])
+    assert stack.levels[0].shape == (1, 25) and int(stack.levels[0].max()) < 4
+    with pytest.raises(ValueError, match="this tokenizer only encodes"):
+        tokenizer.decode(stack)
 
 
 def test_an_item_that_cannot_be_learned_ends_the_run_before_its_first_step(speech, tmp_path):

@@ -69,7 +69,8 @@ class Encoder(Part, nn.Module, ABC):
     grid that follows from the size of the signal; else the latent is a sequence [b, d, tokens], whatever the size, and
     stride is that of the patches the signal is read in. causal: along the first axis, nothing that comes later has an
     effect, and carry_on is there; least: cells that the first of several pieces must then have. lead: of a causal one,
-    positions that the first cell lacks on each axis (types.token_stack.grid_size), where it lacks any.
+    positions that the first cell lacks on each axis (types.token_stack.grid_size), where it lacks any. led: learns
+    nothing itself and has no trainable parameter; its weights are those of another encoder, which it is told to follow.
     """
 
     axes: int
@@ -81,6 +82,7 @@ class Encoder(Part, nn.Module, ABC):
     causal: bool = False
     least: int = 1
     lead: Lead | None = None
+    led: bool = False
 
     @abstractmethod
     def forward(
@@ -101,6 +103,10 @@ class Encoder(Part, nn.Module, ABC):
         What is beyond is masked as padding is: no loss, no statistic, nothing that the decoder sees.
         """
         return None
+
+    def follow(self, other: "Encoder") -> None:
+        """Of a led encoder: take the weights of another. Raises ValueError where they do not fit."""
+        raise NotImplementedError(f"{type(self).__name__} learns its own weights")
 
 
 class Decoder(Part, nn.Module, ABC):
@@ -262,6 +268,10 @@ class Term(Part, nn.Module, ABC):
 
     def meet(self, terms: "Mapping[str, Term]") -> None:
         """Told once, when the objective is put together: all its terms by name, for one that learns from another."""
+
+    def lead(self, encoder: Encoder) -> bool:  # noqa: ARG002
+        """Told before the first step the tokenizer's encoder where that is led; whether this term gives it weights."""
+        return False
 
     @abstractmethod
     def check(self, quantizer: Quantizer) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from signaltok.exactness import full_precision
-from signaltok.parts import Alignment, Part, Quantizer, Term
+from signaltok.parts import Alignment, Encoder, Part, Quantizer, Term
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.transcript import Transcript
@@ -50,6 +50,20 @@ class Objective(Part, nn.Module):
             assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
             with _named(name):
                 term.check(quantizer)
+
+    def lead(self, encoder: Encoder) -> None:
+        """Told before the first step the tokenizer's encoder. ValueError where it is led and no term leads it."""
+        if not encoder.led:
+            return
+        for name, term in self.terms.items():
+            assert isinstance(term, Term), f"{name} is a {type(term).__name__}, not a Term"
+            with _named(name):
+                if term.lead(encoder):
+                    return
+        raise ValueError(
+            f"encoder is a {type(encoder).__name__}, which learns nothing itself, and no term gives it weights; take "
+            "objective=units, or give the objective a signaltok.objectives.tower.TaughtTower"
+        )
 
     def advance(self, progress: float) -> None:
         """Told before each training step which share of the run is done, 0 to 1; passed on to every term."""

@@ -10,28 +10,26 @@ from signaltok.text.spelling import Spelling
 class PhonemeSpelling(Spelling):
     """A token a phoneme; words are not told apart, as they are not in speech.
 
-    symbols: the phonemes. lexicon: a file of lines "word TAB phonemes with spaces between". It is read when a text is
-    first spelled, so an exported tokenizer, which only reads phonemes, does not need it.
+    symbols: the phonemes. lexicon: lines "word TAB phonemes with spaces between", the text itself and not its place, so
+    that an exported tokenizer has it and is identified by it.
     """
 
     def __init__(self, *, symbols: list[str], lexicon: str) -> None:
         if not symbols or len(set(symbols)) != len(symbols) or any(not s or s.split() != [s] for s in symbols):
             raise ValueError(f"symbols is {symbols}; it is each phoneme once, without spaces")
-        self.symbols, self.size, self.path = tuple(symbols), len(symbols), Path(lexicon)
+        self.symbols, self.size, self._lexicon = tuple(symbols), len(symbols), lexicon
         self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
 
     @cached_property
     def words(self) -> dict[str, list[int]]:
-        """The ids of each word of the lexicon. ValueError where there is none, or a line is none of it."""
-        if not self.path.is_file():
-            raise ValueError(f"there is no lexicon {self.path}; data/lexicon/english.tsv is one")
+        """The ids of each word of the lexicon. ValueError where a line is none of it."""
         found = {}
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(self._lexicon.splitlines(), 1):
             word, tab, phonemes = line.partition("\t")
             unknown = [phoneme for phoneme in phonemes.split() if phoneme not in self._numbers]
             if not tab or not phonemes.split() or unknown:
                 raise ValueError(
-                    f"line {number} of {self.path} is {line[:60]!r}; it should be a word, a tab, and phonemes of "
+                    f"line {number} of the lexicon is {line[:60]!r}; it should be a word, a tab, and phonemes of "
                     f"spelling.symbols with spaces between{f' ({unknown[0]} is none)' if unknown else ''}"
                 )
             found[word] = [self._numbers[phoneme] for phoneme in phonemes.split()]
@@ -41,7 +39,7 @@ class PhonemeSpelling(Spelling):
         """See Spelling."""
         missing = sorted({word for word in text.split() if word not in self.words})
         if missing:
-            raise ValueError(f"the lexicon {self.path} lacks {', '.join(missing)}")
+            raise ValueError(f"the lexicon lacks {', '.join(missing)}")
         return [number for word in text.split() for number in self.words[word]]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
@@ -51,3 +49,16 @@ class PhonemeSpelling(Spelling):
     def text(self, ids: Sequence[int]) -> str:
         """The phonemes with spaces between."""
         return " ".join(self.pieces(ids))
+
+
+def by_lexicon(*, symbols: list[str], lexicon: str) -> PhonemeSpelling:
+    """The spelling by the lexicon in a file. ValueError where there is none, or a line is none of it."""
+    path = Path(lexicon)
+    if not path.is_file():
+        raise ValueError(f"there is no lexicon {path}; data/lexicon/english.tsv is one")
+    spelling = PhonemeSpelling(symbols=symbols, lexicon=path.read_text(encoding="utf-8"))
+    try:
+        spelling.words  # noqa: B018
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return spelling

@@ -4,12 +4,10 @@ A space is written as the sign ▁ before each word, so that pieces alone give t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from signaltok.text import normalise
 from signaltok.text.spelling import Spelling
 
 SPACE = "▁"
@@ -49,17 +47,12 @@ class SubwordSpelling(Spelling):
         return " ".join("".join(self.pieces(ids)).replace(SPACE, " ").split())
 
 
-def trained(*, size: int, transcripts: str, normaliser: str) -> SubwordSpelling:
-    """A vocabulary of `size` pieces, of the texts of a file of lines "key TAB text", normalised first.
+def trained(*, size: int, texts: Iterable[str]) -> SubwordSpelling:
+    """A vocabulary of `size` pieces, of texts that are normalised; each counts once, in any order.
 
-    Raises ValueError where there is no such file, or its texts do not give so many pieces.
+    Raises ValueError where they do not give so many pieces.
     """
-    path = Path(transcripts)
-    if not path.is_file():
-        raise ValueError(f"there is no {path}, on whose texts sub-words are trained")
-    normalised = normalise.normaliser(normaliser)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    texts = sorted({normalised(line.partition("\t")[2]) for line in lines} - {""})
+    texts = sorted(set(texts) - {""})
     library = _library()
     built = library.Tokenizer(library.models.BPE())
     built.pre_tokenizer = library.pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="always")
@@ -69,7 +62,7 @@ def trained(*, size: int, transcripts: str, normaliser: str) -> SubwordSpelling:
     )
     spelling = SubwordSpelling(model=built.to_str())
     if spelling.size != size:
-        raise ValueError(f"the {len(texts)} texts of {path} give {spelling.size} pieces, not size={size}; set that")
+        raise ValueError(f"the {len(texts)} texts give {spelling.size} pieces, not size={size}; set that")
     return spelling
 
 

@@ -20,6 +20,8 @@ def prepare() -> None:
     warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.. is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # of 1 x 1 channels_last weights
+    # Meant so: encoders that are led, and towers that have settled.
+    warnings.filterwarnings("ignore", "Found .* module.s. in eval mode at the start of training")
 
 
 def in_sweep() -> bool:

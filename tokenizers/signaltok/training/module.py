@@ -62,6 +62,7 @@ class TokenizerModule(RunModule):
             codebook_sizes=tokenizer.quantizer.codebook_sizes,
         )
         objective.check(tokenizer.quantizer)
+        objective.lead(tokenizer.encoder)
         self.tokenizer = tokenizer
         self.objective = objective
         self.adversary = adversary

@@ -13,7 +13,9 @@ from signaltok.quantizers.distributed import rows_of_group, take_rows
 
 
 class Initialization(Part, ABC):
-    """Gives the first code vectors from the rows of the first training batch."""
+    """Gives the first code vectors from the rows of the first training batch at the share `start` of the run."""
+
+    start: float = 0.0
 
     @abstractmethod
     def __call__(
@@ -60,6 +62,21 @@ class KMeans(Initialization):
             counts = sum_over_group(torch.bincount(codes, minlength=codebook_size)).to(rows.dtype)
             centres = torch.where(counts[:, None] > 0, sums / counts[:, None].clamp_min(1), centres)
         return centres
+
+
+class LateInitialization(Initialization):
+    """What `then` gives, but from a batch at the share `start` of the run: of latents that are learned until then."""
+
+    def __init__(self, *, start: float, then: Initialization) -> None:
+        if not 0 < start < 1:
+            raise ValueError(f"start is a share of the run and must lie in (0, 1), got {start}; leave it out")
+        self.start, self.then = start, then
+
+    def __call__(
+        self, rows: Float[Tensor, "n d"], codebook_size: int, generator: torch.Generator
+    ) -> Float[Tensor, "K d"]:
+        """See Initialization."""
+        return self.then(rows, codebook_size, generator)
 
 
 class Uniform(Initialization):

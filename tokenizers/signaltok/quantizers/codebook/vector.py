@@ -141,7 +141,9 @@ class VectorQuantizer(Quantizer):
 
     @torch.no_grad()
     def _begin(self, rows: Float[Tensor, "n inner"]) -> None:
-        if bool(self.initialized) or rows_of_group(rows)[0] == 0:  # quantizer dropout may leave a level no item
+        if bool(self.initialized) or self.progress < self.initialization.start:
+            return
+        if rows_of_group(rows)[0] == 0:  # quantizer dropout may leave a level no item
             return
         vectors = self.initialization(rows, self.codebook_size, seeded(self.seed, self.steps))
         self.table.start(F.normalize(vectors, dim=1) if self.spherical else vectors)
