@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 
 from stores import HEADER, compute
 
@@ -19,7 +20,7 @@ class Opener:
     refuse: str = ""
 
     def __call__(self):
-        return self.compute
+        return lambda key: partial(self.compute, key)
 
     def compute(self, key):
         if key == self.kill:

@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -11,7 +14,8 @@ import pytest
 from opener import KEYS, Opener, fill_by
 from stores import contents, fill
 
-from signaltok.store.engines import InProcess, LocalProcesses, in_order
+from signaltok.store.engines import InProcess, LocalProcesses, in_order, read_ahead
+from signaltok.store.plan import Failure
 from signaltok.store.ray_engine import RayWorkers
 
 HERE = Path(__file__).parent
@@ -37,6 +41,24 @@ def alone(tmp_path_factory):
 def test_in_this_process(tmp_path, alone):
     fill_by(tmp_path / "tokens", InProcess(Opener()))
     assert contents(tmp_path / "tokens") == alone
+
+
+def test_the_next_key_is_read_while_an_item_is_computed_and_no_more():
+    keys = ["a", "b", "c", "d"]
+    reads = {key: threading.Event() for key in keys}
+
+    def reader(key: str) -> Callable[[], Failure]:
+        reads[key].set()
+        return partial(compute, key)
+
+    def compute(key: str) -> Failure:
+        assert all(reads[other].wait(10) for other in keys[: keys.index(key) + 2])
+        return Failure(key=key, reason="")
+
+    results = read_ahead(reader, keys)
+    assert next(results).key == "a" and not reads["c"].is_set()
+    assert [result.key for result in results] == ["b", "c", "d"]
+    assert list(read_ahead(reader, [])) == []
 
 
 def test_two_processes_one_of_which_is_killed_and_the_same_command_again(tmp_path, alone):
@@ -110,6 +132,7 @@ def local_only(self, address):
     connect(self, address)
 socket.socket.connect = local_only
 from opener import Opener, fill_by
+from signaltok.store.plan import Failure
 from signaltok.store.ray_engine import RayWorkers
 fill_by(Path(sys.argv[1]), RayWorkers(Opener(), workers=2))
 import ray

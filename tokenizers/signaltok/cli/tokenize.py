@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from signaltok.cli.signal_files import signal_files
 from signaltok.cli.spoken import write_spoken
 from signaltok.files import write_text
 from signaltok.language.decoding import ORIGIN
-from signaltok.store.engines import Engine, InProcess, LocalProcesses, check_workers
+from signaltok.store.engines import Engine, InProcess, LocalProcesses, Reader, check_workers
 from signaltok.store.index import fill_store_by
 from signaltok.store.plan import Failure, Header, Item
 from signaltok.tokenizer import Tokenizer
@@ -101,24 +102,32 @@ class FileEncoder:
     folder: Path
     device: str
 
-    def __call__(self) -> Callable[[str], Item | Failure]:
-        """What computes a key."""
+    def __call__(self) -> Reader:
+        """What reads a key; what is read piece by piece is read while it is encoded."""
         torch.set_num_threads(1)
         tokenizer, files = open_tokenizer(self.tokenizer, self.device), signal_files(self.tokenizer)
-        in_pieces = files.pieces is not None and can_stream(tokenizer)
+        pieces = files.pieces if can_stream(tokenizer) else None
 
-        def compute(key: str) -> Item | Failure:
-            path = self.folder / key
+        def failure(key: str, error: ValueError) -> Failure:
+            return Failure(key=key, reason=str(error).removeprefix(f"cannot read {self.folder / key}: "))
+
+        def in_pieces(key: str) -> Item | Failure:
+            assert pieces is not None
             try:
-                if in_pieces:
-                    assert files.pieces is not None
-                    return encode_pieces(tokenizer, key, files.pieces(path, tokenizer.block))
-                signal = files.read(path)
+                return encode_pieces(tokenizer, key, pieces(self.folder / key, tokenizer.block))
             except ValueError as error:
-                return Failure(key=key, reason=str(error).removeprefix(f"cannot read {path}: "))
-            return encode_item(tokenizer, key, signal)
+                return failure(key, error)
 
-        return compute
+        def read(key: str) -> Callable[[], Item | Failure]:
+            if pieces is not None:
+                return partial(in_pieces, key)
+            try:
+                signal = files.read(self.folder / key)
+            except ValueError as error:
+                return partial(failure, key, error)
+            return partial(encode_item, tokenizer, key, signal)
+
+        return read
 
 
 def engine_of(name: str, opener: FileEncoder, workers: int) -> Engine:

@@ -1,7 +1,8 @@
 """Who computes the items of a store: this process, others of this machine, or a Ray cluster. The store is the same.
 
 An engine is given keys and gives their items in the same order, a few at a time, so that no more than some items a
-worker are in memory. Every worker opens what it needs once (`Opener`), and computes each item alone.
+worker are in memory. Every worker opens what it needs once (`Opener`), and computes each item alone, while a thread of
+it reads the next.
 """
 
 import multiprocessing
@@ -10,7 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
@@ -18,8 +19,8 @@ from multiprocessing.connection import wait
 from signaltok.store.plan import Failure, Item
 
 Result = Item | Failure
-Compute = Callable[[str], Result]
-Opener = Callable[[], Compute]  # called once in every worker; can be pickled
+Reader = Callable[[str], Callable[[], Result]]  # reads what a key names, and gives what computes it
+Opener = Callable[[], Reader]  # called once in every worker; can be pickled
 KEYS_A_TASK = 4
 TASKS_A_WORKER = 3  # that are handed out at a time, so that no worker waits for the next one
 DIED = "a worker process ended in the middle of its work (was it out of memory?); the same command goes on"
@@ -37,14 +38,14 @@ class InProcess(Engine):
     """One worker: this process."""
 
     def __init__(self, opener: Opener) -> None:
-        self.compute = opener()
+        self.reader = opener()
 
     def __exit__(self, *raised: object) -> None:
         """Nothing was opened."""
 
     def results(self, keys: Iterable[str]) -> Iterator[Result]:
         """See Engine."""
-        return map(self.compute, keys)
+        return read_ahead(self.reader, keys)
 
 
 class LocalProcesses(Engine):
@@ -67,6 +68,19 @@ class LocalProcesses(Engine):
             yield from in_order(self.workers, keys, lambda task: self.pool.submit(_computed, task).result)
         except BrokenProcessPool:
             raise OSError(DIED) from None
+
+
+def read_ahead(reader: Reader, keys: Iterable[str]) -> Iterator[Result]:
+    """The results in order, each computed by the caller's thread while another one reads the next key."""
+    with ThreadPoolExecutor(1) as thread:
+        read: Future[Callable[[], Result]] | None = None
+        for key in keys:
+            begun = thread.submit(reader, key)
+            if read is not None:
+                yield read.result()()
+            read = begun
+        if read is not None:
+            yield read.result()()
 
 
 def in_order(
@@ -100,13 +114,13 @@ def check_workers(workers: int) -> None:
         raise ValueError(f"there is at least one worker, got {workers}")
 
 
-_compute: Compute | None = None  # of a worker process
+_reader: Reader | None = None  # of a worker process
 
 
 def _begin(opener: Opener) -> None:
-    global _compute
+    global _reader
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _compute = opener()
+    _reader = opener()
 
 
 def _end_with_parent() -> None:
@@ -118,5 +132,5 @@ def _end_with_parent() -> None:
 
 
 def _computed(task: tuple[str, ...]) -> list[Result]:
-    assert _compute is not None, "a worker opens before it is given a task"
-    return [_compute(key) for key in task]
+    assert _reader is not None, "a worker opens before it is given a task"
+    return list(read_ahead(_reader, task))

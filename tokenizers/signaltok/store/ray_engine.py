@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from signaltok.store.engines import DIED, Engine, Opener, Result, check_workers, in_order
+from signaltok.store.engines import DIED, Engine, Opener, Result, check_workers, in_order, read_ahead
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_USAGE_STATS_PROMPT_ENABLED": "0"}
 
@@ -72,11 +72,11 @@ class _Worker:
     """An actor."""
 
     def __init__(self, opener: Opener) -> None:
-        self.compute = opener()
+        self.reader = opener()
 
     def computed(self, task: tuple[str, ...]) -> list[Result]:
         """The results of some keys."""
-        return [self.compute(key) for key in task]
+        return list(read_ahead(self.reader, task))
 
 
 def _ray() -> Any:
