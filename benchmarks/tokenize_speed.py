@@ -1,6 +1,7 @@
 """Tokenizing data/photos and data/speech: throughput against the bare encoder loop, where the time goes, bytes a code.
 
-python benchmarks/speed.py tokenize [--pictures TOKENIZER] [--sounds TOKENIZER] [--workers 2] [--limit N] [--json]
+python benchmarks/speed.py tokenize [--pictures TOKENIZER] [--sounds TOKENIZER] [--only sounds] [--workers 2] [--limit N]
+    [--json]
 
 The bare loop is Tokenizer.encode over the same signals, read before and held in memory. Tokenizing is what `signaltok
 tokenize` does: opening the tokenizer, the probe, reading, encoding, hashing, writing. `ratio` is the items a second of
@@ -139,12 +140,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--sounds", type=Path, metavar="TOKENIZER")
     parser.add_argument("--workers", type=int, default=1, metavar="N")
     parser.add_argument("--limit", type=int, metavar="N", help="the first so many files alone")
+    parser.add_argument("--only", choices=STANDINS, help="pictures or sounds alone")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     rows = []
     with tempfile.TemporaryDirectory() as place:
         for name, (_, data) in STANDINS.items():
+            if options.only not in (None, name):
+                continue
             folder = exported(name, getattr(options, name), Path(place))
             rows.append(row(name, folder, ROOT / "data" / data, Path(place), options.workers, options.limit))
     if options.json:
