@@ -1,7 +1,7 @@
 """Tokenizing data/photos and data/speech: throughput against the bare encoder loop, where the time goes, bytes a code.
 
-python benchmarks/speed.py tokenize [--pictures TOKENIZER] [--sounds TOKENIZER] [--only sounds] [--workers 2] [--limit N]
-    [--json]
+python benchmarks/speed.py tokenize [--pictures TOKENIZER] [--sounds TOKENIZER] [--only sounds] [--workers 2]
+    [--limit N] [--json]
 
 The bare loop is Tokenizer.encode over the same signals, read before and held in memory. Tokenizing is what `signaltok
 tokenize` does: opening the tokenizer, the probe, reading, encoding, hashing, writing. `ratio` is the items a second of
