@@ -109,11 +109,14 @@ def test_what_is_laid_over_is_what_hydra_composes(experiment, quantizer):
 SPOKEN = {  # what goes with what says something
     ("encoder", "speech"): ["decoder=text"],
     ("encoder", "speech_conformer"): ["decoder=text"],
+    ("encoder", "speech_features"): ["experiment=speech_units"],
     ("encoder", "speech_quartz_net"): ["decoder=text"],
     ("decoder", "text"): ["encoder=speech"],
     ("decoder", "text_phonemes"): ["encoder=speech"],
     ("decoder", "text_subwords"): ["encoder=speech", "data=speech_transcribed"],
     ("objective", "ctc"): ["encoder=speech", "decoder=text"],
+    ("objective", "units"): ["experiment=speech_units"],
+    ("metrics", "none"): [],
     ("metrics", "text_phonemes"): ["encoder=speech", "decoder=text_phonemes"],
 }
 
