@@ -7,9 +7,13 @@ import pytest
 from experiments import CONFIGS, settings
 from paper import built, parameters
 
+from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.text import TextDecoder
+from signaltok.encoders.speech_features import SpeechFeatures
 from signaltok.metrics.error_rate import ErrorRate, SymbolErrorRate
+from signaltok.objectives.tower import TaughtTower
 from signaltok.quantizers.ctc import CtcQuantizer
+from signaltok.quantizers.split import SplitQuantizer
 from signaltok.training.assemble import build_tokenizer, known_metrics
 from signaltok.training.config.build import build, build_each
 
@@ -32,6 +36,30 @@ def test_speech_is_tokens_of_a_spelling_without_a_waveform(name):
     assert config["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(config, tokenizer)
     kinds = {type(metric) for metric in build_each(config["metrics"]).values()}
     assert kinds == ({SymbolErrorRate} if name == "speech_phonemes" else {ErrorRate})
+
+
+def test_units_are_k_means_of_a_layer_that_a_recognizer_leads():
+    config = composed("speech_units")
+    tokenizer, objective = build_tokenizer(config), build(config["objective"])
+    assert isinstance(tokenizer.encoder, SpeechFeatures) and isinstance(tokenizer.decoder, NoDecoder)
+    assert tokenizer.encoder.stride == (640,) and tokenizer.quantizer.codebook_sizes == (100,)
+    tower = objective.terms["tower"]
+    assert isinstance(tower, TaughtTower) and tower.until == pytest.approx(1 / 3, abs=1e-3)
+    assert tower.until < tokenizer.quantizer.initialization.start < 0.35  # no codes of features that still move
+    objective.check(tokenizer.quantizer)
+    objective.lead(tokenizer.encoder)
+    assert config["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(config, tokenizer)
+    assert config["callbacks"]["weight_averaging"] is None
+
+
+def test_the_split_codec_is_taught_at_its_own_rate():
+    config = composed("speech_split")
+    tokenizer, objective = build_tokenizer(config), build(config["objective"])
+    distill, tower = objective.terms["distill"], objective.terms["tower"]
+    assert isinstance(tokenizer.quantizer, SplitQuantizer) and len(tokenizer.quantizer.codebook_sizes) == 8
+    assert tokenizer.encoder.stride == tower.encoder.stride == distill.teacher.layer.stride == (640,)
+    assert distill.teacher.layer in tower._followers and not list(distill.transformer.blocks)
+    objective.check(tokenizer.quantizer)
 
 
 def test_quartz_net_has_the_published_number_of_parameters():

@@ -42,8 +42,8 @@ class Distilled(nn.Module):
                 "reconstruction": SquaredError(),
                 "align": align("post"),
                 "distill": Distill(
-                    teacher=OwnTeacher(term="tower", width=4), axes=1, latent_dim=4, width=4, depth=1, heads=2,
-                    per="position",
+                    teacher=OwnTeacher(term="tower", layer=None, width=4), axes=1, latent_dim=4, width=4,
+                    depth=1, heads=2, per="position",
                 ),
                 "tower": TaughtTower(
                     encoder=ConvEncoder(**SIZES), term=align("pre"), until=0.5, path=None, checkpoint="last"

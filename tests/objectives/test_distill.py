@@ -12,7 +12,7 @@ from signaltok.objectives.distill import Distill
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.teacher import FrozenTeacher, OwnTeacher, Teacher
 from signaltok.objectives.tower import TaughtTower
-from signaltok.parts import Quantizer, Term
+from signaltok.parts import Encoder, Quantizer, Term
 from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.identity import IdentityQuantizer
@@ -174,7 +174,7 @@ def own(until=0.5) -> Objective:
         encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=until, path=None, checkpoint="last"
     )
     return Objective(
-        terms={"distill": term(OwnTeacher(term="tower", width=6)), "tower": tower},
+        terms={"distill": term(OwnTeacher(term="tower", layer=None, width=6)), "tower": tower},
         weights={"distill": 1.0, "tower": 1.0},
     )
 
@@ -207,6 +207,51 @@ def test_an_own_tower_learns_until_its_share_of_the_run_and_then_stands_still():
     assert torch.equal(other.terms["distill"].teacher.features(batch())[0], features[2])
 
 
+def test_a_semantic_part_is_taught_alone_and_gives_the_rest_no_gradient():
+    made, given = term(Fixed(values=torch.randn(2, 5, 2, 2).tolist())), result()
+    semantic = torch.randn(2, 4, 2, 2, requires_grad=True)
+    z = given.latent
+    apart = Reconstruction(signal=z, quantized=Quantized(z_q=z, codes=(), semantic=semantic), latent=z, mask=None)
+    alone = Reconstruction(signal=z, quantized=Quantized(z_q=semantic, codes=()), latent=z, mask=None)
+    value = made(batch(), apart)
+    torch.testing.assert_close(value, made(batch(), alone))
+    value.backward()
+    assert z.grad is None and bool(semantic.grad.all())
+
+
+def test_a_layer_of_the_tower_follows_it_and_another_encoder_is_refused():
+    with pytest.raises(ValueError, match="layer is a ConvEncoder, which learns its own weights"):
+        OwnTeacher(term="tower", layer=ConvEncoder(**SIZES, latent_dim=6), width=6)
+
+    class Doubled(Encoder):
+        """Twice what the encoder gives that it follows."""
+
+        led, axes, channels, latent_dim, stride, receptive_field = True, 2, 3, 6, (4, 4), None
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = ConvEncoder(**SIZES, latent_dim=6).requires_grad_(False)
+
+        def forward(self, signal: Tensor, lengths: Tensor | None) -> Tensor:
+            return 2 * self.encoder(signal, lengths)
+
+        def follow(self, other: Encoder) -> None:
+            self.encoder.load_state_dict(other.state_dict())
+
+    tower = TaughtTower(
+        encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.5, path=None, checkpoint="last"
+    )
+    made = term(OwnTeacher(term="tower", layer=Doubled(), width=6))
+    objective = Objective(terms={"distill": made, "tower": tower}, weights={"distill": 1.0, "tower": 1.0})
+    for share in (0.0, 0.5):
+        objective.advance(share)
+        with torch.no_grad():
+            next(tower.encoder.parameters()).add_(0.1)
+        tower(batch(), result())
+        wanted = 2 * tower.settled(batch().signal, None)
+        assert torch.equal(made.teacher.features(batch())[0], wanted)
+
+
 def test_the_codes_learn_from_the_tower_and_the_tower_not_from_the_codes():
     objective = own()
     given = result()
@@ -227,7 +272,7 @@ def test_a_tower_that_is_not_there_is_named():
         tower = TaughtTower(
             encoder=ConvEncoder(**SIZES, latent_dim=6), term=Pull(), until=0.5, path=None, checkpoint="last"
         )
-        made = term(OwnTeacher(term=name, width=width))
+        made = term(OwnTeacher(term=name, layer=None, width=width))
         return Objective(terms={"tower": tower, "distill": made}, weights={"tower": 1.0, "distill": 1.0})
 
     with pytest.raises(

@@ -51,6 +51,15 @@ def test_the_levels_see_one_latent_and_their_vectors_are_added() -> None:
         assert torch.allclose(quantizer.decode(codes[:kept]), expected, atol=1e-6)
 
 
+def test_what_the_semantic_levels_alone_give_is_told_in_training() -> None:
+    quantizer, z = build(unquantized=0.5), torch.randn(3, DIM, 40)
+    quantizer(z)
+    before = copy.deepcopy(quantizer).eval()
+    mask = torch.arange(40).view(1, 1, -1) < torch.tensor([40, 7, 20]).view(-1, 1, 1)
+    learned = quantizer(z, mask)
+    assert torch.allclose(learned.semantic, before.decode(learned.codes[:1]) * mask, atol=1e-6)
+
+
 def test_the_gradient_is_the_sum_of_the_members_maps() -> None:
     quantizer = build().double()
     z, upstream = torch.randn(2, DIM, 40).double(), torch.randn(2, DIM, 40).double()

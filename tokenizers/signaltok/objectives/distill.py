@@ -4,6 +4,10 @@ The loss is the mean over the valid positions of 1 - cos(decoded, teacher's feat
 be maximized). What decodes the features is a small Transformer on the quantized latent. It belongs to this term, as
 nobody needs features back from codes: the tokenizer may have a decoder of signals beside it, or none (decoder=none),
 and then `decode` is an error that says so.
+
+Of a quantizer with semantic levels beside acoustic ones (quantizer=split) what the semantic ones alone give is decoded,
+as Mimi has it (Défossez et al. 2024, section 3.3.2), so that what is taught costs the acoustic levels nothing. Without
+any block the decoder is a linear map at each position, as there.
 """
 
 from collections.abc import Mapping
@@ -62,7 +66,8 @@ class Distill(Term):
 
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:
         """Raises ValueError where the teacher's grid is another, per position."""
-        z_q, mask = reconstruction.quantized.z_q, reconstruction.mask
+        quantized, mask = reconstruction.quantized, reconstruction.mask
+        z_q = quantized.z_q if quantized.semantic is None else quantized.semantic
         with torch.autocast(z_q.device.type, enabled=False):
             found = self.decoded(z_q, mask)
             target, target_mask = self.teacher.features(batch)

@@ -74,11 +74,17 @@ class FrozenTeacher(Teacher):
 
 
 class OwnTeacher(Teacher):
-    """The tower of another term of this objective. term: its name. width: of the tower's latent."""
+    """The tower of another term of this objective.
 
-    def __init__(self, *, term: str, width: int) -> None:
+    term: its name. layer: None for the tower's latent, or an encoder that is led, such as one of the tower's layers.
+    width: of the features.
+    """
+
+    def __init__(self, *, term: str, layer: Encoder | None, width: int) -> None:
         super().__init__()
-        self.term, self.width = term, width
+        if layer is not None and not layer.led:
+            raise ValueError(f"layer is a {type(layer).__name__}, which learns its own weights; give one that is led")
+        self.term, self.layer, self.width = term, layer, width
         self._towers: tuple[TaughtTower, ...] = ()  # the other term's, so no module of this one
 
     def meet(self, terms: Mapping[str, Term]) -> None:
@@ -90,16 +96,17 @@ class OwnTeacher(Teacher):
                 + (f"a {type(found).__name__}" if found is not None else f"none of {sorted(terms)}")
                 + "; name a signaltok.objectives.tower.TaughtTower"
             )
-        if found.encoder.latent_dim != self.width:
-            raise ValueError(
-                f"the teacher's features are said to be {self.width} wide, but are {found.encoder.latent_dim}"
-            )
+        width = (self.layer or found.encoder).latent_dim
+        if width != self.width:
+            raise ValueError(f"the teacher's features are said to be {self.width} wide, but are {width}")
+        if self.layer is not None:
+            found.lead(self.layer)
         self._towers = (found,)
 
     def features(self, batch: Batch) -> Features:
         """See Teacher."""
         assert self._towers, "the objective has introduced the terms to each other"
-        return features_of(self._towers[0].settled, batch)
+        return features_of(self.layer or self._towers[0].settled, batch)
 
 
 @torch.no_grad()

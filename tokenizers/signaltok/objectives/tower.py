@@ -57,7 +57,7 @@ class TaughtTower(Term):
     def lead(self, encoder: Encoder) -> bool:
         """See Term."""
         encoder.follow(self.settled)
-        self._followers = (encoder,)
+        self._followers = (*self._followers, encoder)
         return True
 
     def check(self, quantizer: Quantizer) -> None:  # noqa: ARG002

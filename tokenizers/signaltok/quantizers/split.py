@@ -81,7 +81,8 @@ class SplitQuantizer(Quantizer):
             self.semantic(pointwise(self.to_semantic, z), mask),
             self.acoustic(pointwise(self.to_acoustic, z), mask),
         ]
-        z_q = pointwise(self.from_semantic, members[0].z_q) + pointwise(self.from_acoustic, members[1].z_q)
+        semantic = pointwise(self.from_semantic, members[0].z_q)
+        z_q = semantic + pointwise(self.from_acoustic, members[1].z_q)
         if self.draws is not None:
             z_q = torch.where(self._passed(z), z, z_q)
         shares = [len(quantized.codes) / len(self.codebook_sizes) for quantized in members]
@@ -95,7 +96,11 @@ class SplitQuantizer(Quantizer):
                 [on if own.active is None else own.active for own, on in zip(members, all_on, strict=True)], dim=1
             )
         return Quantized(
-            z_q=silence(z_q, mask), codes=members[0].codes + members[1].codes, losses=losses, active=active
+            z_q=silence(z_q, mask),
+            codes=members[0].codes + members[1].codes,
+            losses=losses,
+            active=active,
+            semantic=silence(semantic, mask),
         )
 
     def _passed(self, z: Float[Tensor, "b d *l"]) -> Bool[Tensor, "b ..."]:
