@@ -55,9 +55,14 @@ class PatchDiscriminator(Discriminator):
                 f"a patch discriminator of {self.layers} layers needs signals of at least {self.least} on each axis, "
                 f"got {tuple(signal.shape[2:])}; set adversary.discriminator.layers lower or data.size higher"
             )
-        features = []
-        for module in self.body:
-            signal = module(signal)
-            if isinstance(module, nn.LeakyReLU):
-                features.append(signal)
-        return (Verdict(signal, tuple(features)),)
+        return (verdict_of(self.body, signal),)
+
+
+def verdict_of(body: nn.Sequential, signal: Float[Tensor, "b c *s"]) -> Verdict:
+    """What the layers of a body end with, and what each non-linearity of them gives."""
+    features = []
+    for module in body:
+        signal = module(signal)
+        if isinstance(module, nn.LeakyReLU):
+            features.append(signal)
+    return Verdict(signal, tuple(features))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from signaltok.adversaries.patch import DEVIATION, SLOPE, WIDEST
+from signaltok.adversaries.patch import DEVIATION, SLOPE, WIDEST, verdict_of
 from signaltok.layers.folded import folded, unfolded
 from signaltok.parts import Discriminator, Verdict
 
@@ -86,9 +86,4 @@ class VideoPatchDiscriminator(Discriminator):
                 f"the patch discriminator of videos needs frames of at least {self.least} x {self.least}, got "
                 f"{tuple(signal.shape[3:])}; set adversary.discriminator.layers lower or data.size higher"
             )
-        features = []
-        for module in self.body:
-            signal = module(signal)
-            if isinstance(module, nn.LeakyReLU):
-                features.append(signal)
-        return (Verdict(signal, tuple(features)),)
+        return (verdict_of(self.body, signal),)
