@@ -91,7 +91,7 @@ def test_sets_of_one_and_pictures_of_several_sizes_are_named():
     with pytest.raises(ValueError, match="two pictures or more, got 1"):
         FrechetDistance(extractor=Means()).distance(torch.zeros(1, 2).double(), torch.zeros(1, 2).double())
     padded = batches(lengths=torch.tensor([[16, 24], [16, 24], [11, 17], [16, 12]]))
-    with pytest.raises(ValueError, match="fd compare pictures of three channels and one size"):
+    with pytest.raises(ValueError, match="fd compares pictures of three channels and one size"):
         evaluate(tokenizer(), padded, metrics={"fd": FrechetDistance(extractor=Means())})
 
 

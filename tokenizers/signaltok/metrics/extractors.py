@@ -1,4 +1,4 @@
-"""What turns pictures into the features by which sets of them are compared.
+"""What turns pictures into the features by which sets of them are compared; of videos, video_extractor.py.
 
 Pictures come as uint8, rounded as a picture file would hold them.
 """
@@ -17,7 +17,9 @@ from signaltok.parts import Part
 
 
 class FeatureExtractor(Part, ABC):
-    """Pictures to features."""
+    """Pictures to features. axes: 2, or 3 of one that takes videos."""
+
+    axes = 2
 
     @abstractmethod
     def __call__(self, pictures: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:

@@ -19,19 +19,14 @@ class FeatureSets:
         self._features: dict[str, list[Tensor]] = {name: [] for name in self._extractors}
 
     def add(self, signal: Tensor, decoded: Tensor, lengths: Tensor | None, pixels: Callable[[Tensor], Tensor]) -> None:
-        """A batch of pictures of one size. pixels: turns them into uint8. Raises ValueError for anything else."""
-        if not self.metrics:
-            return
-        if signal.ndim != 4 or signal.shape[1] != 3 or (lengths is not None and bool((lengths != lengths[0]).any())):
-            raise ValueError(
-                f"{', '.join(self.metrics)} compare pictures of three channels and one size, got "
-                f"{tuple(signal.shape)}; leave them out of metrics"
-            )
-        if lengths is not None:
-            height, width = lengths[0].tolist()
-            signal, decoded = signal[..., :height, :width], decoded[..., :height, :width]
+        """A batch of pictures of one size, or of videos. pixels: turns them into uint8.
+
+        Raises ValueError for anything else.
+        """
+        for name, metric in self.metrics.items():
+            _check(name, metric.extractor, signal, lengths)
         for name, extractor in self._extractors.items():
-            pair = [extractor(pixels(values)).double().cpu() for values in (signal, decoded)]
+            pair = [_features(extractor, pixels(values), lengths).double().cpu() for values in (signal, decoded)]
             self._features[name].append(torch.cat(pair, 1))
 
     def values(self) -> dict[str, float]:
@@ -45,10 +40,31 @@ class FeatureSets:
 
     def _all(self, name: str) -> Tensor:
         """Rows of all processes; one that has none finds out how long they are."""
-        blank = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-        width = 2 * self._extractors[name](blank).shape[1] if not self._features[name] else 0
+        extractor = self._extractors[name]
+        blank = torch.zeros(1, 3, *(8,) * (extractor.axes - 2), 64, 64, dtype=torch.uint8)
+        width = 2 * extractor(blank).shape[1] if not self._features[name] else 0
         own = torch.cat(self._features[name]) if self._features[name] else torch.zeros(0, width, dtype=torch.float64)
         return rows_of_all(own)
+
+
+def _check(name: str, extractor: FeatureExtractor, signal: Tensor, lengths: Tensor | None) -> None:
+    """Videos may be of several extents, pictures not: a resize of other sizes is another protocol."""
+    unequal = extractor.axes == 2 and lengths is not None and bool((lengths != lengths[0]).any())
+    if signal.ndim != 2 + extractor.axes or signal.shape[1] != 3 or unequal:
+        kind = "pictures of three channels and one size" if extractor.axes == 2 else "videos of three channels"
+        raise ValueError(f"{name} compares {kind}, got {tuple(signal.shape)}; leave it out of metrics")
+
+
+def _features(extractor: FeatureExtractor, values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Of every item at its own size."""
+    if lengths is None:
+        return extractor(values)
+    sizes = lengths.tolist()
+    if all(size == sizes[0] for size in sizes):
+        return extractor(values[(..., *map(slice, sizes[0]))])
+    return torch.cat(
+        [extractor(item[(None, ..., *map(slice, size))]) for item, size in zip(values, sizes, strict=True)]
+    )
 
 
 def _identity(extractor: FeatureExtractor) -> str:

@@ -42,6 +42,7 @@ _FIGURES = {
     "psnr": Figure("PSNR", "dB", "mean over items; an item without error counts as 100", _decimals(2), "more"),
     "ssim": Figure("SSIM", "", "mean over items; 1 is identical", _decimals(4), "more"),
     "motion_psnr": Figure("motion PSNR", "dB", "of what changes from frame to frame", _decimals(2), "more"),
+    "fd_video": Figure("FD-video", "", "Fréchet distance of a video network's features; not FVD", _decimals(2), "less"),
     "fd_effnet": Figure("FD-effnet", "", "Fréchet distance of EfficientNet features; not FID", _decimals(3), "less"),
     "kid_effnet": Figure("KID-effnet", "", "kernel distance of EfficientNet features; not KID", _decimals(5), "less"),
     "fid": Figure("FID", "", "Fréchet distance of Inception features", _decimals(2), "less"),
