@@ -5,7 +5,7 @@ from literature_video_runs import DEFECTS, EXTRA, overrides
 
 __all__ = ["CLAIMS", "DEFECTS", "EXTRA", "STEPS", "overrides"]
 
-STEPS = 400
+STEPS = 250
 PSNR = "test/psnr"
 
 
