@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from table import DIM, QUANTIZERS, QUERY, TOKENS, entropy, lattice, library, residual, vector
+from quantizer_table import DIM, QUANTIZERS, entropy, lattice, library, residual, vector
+from table import QUERY, TOKENS
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
