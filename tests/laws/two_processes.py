@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from quantizer_table import DIM, QUANTIZERS, entropy, lattice, library, residual, vector
+from safetensors.torch import load_file, save_file
 from table import QUERY, TOKENS
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel

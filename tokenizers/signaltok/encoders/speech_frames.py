@@ -1,4 +1,4 @@
-"""Normalised log-mel frames, several side by side: what BEST-RQ quantizes (Chiu et al. 2022, section 3.1). No weights."""
+"""Normalised log-mel frames, several side by side, without weights: what BEST-RQ quantizes (Chiu et al. 2022, 3.1)."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from signaltok.parts import Encoder
 
 
 class Stacked(SignalLayer):
-    """x [b, c, l] -> [b, count * c, ceil(l / count)]: the channels of count positions side by side, zeros at the end."""
+    """x [b, c, l] -> [b, count * c, ceil(l / count)]: count positions side by side, with zeros at the end."""
 
     causal = False
 

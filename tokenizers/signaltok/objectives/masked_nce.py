@@ -1,11 +1,11 @@
-"""The task of wav2vec 2.0 (Baevski et al. 2020, arXiv:2006.11477, section 3.2): find a hidden position's own code vector.
+"""The task of wav2vec 2.0 (Baevski et al. 2020, arXiv:2006.11477, section 3.2): find a hidden position's own code.
 
 With c_t the context of a hidden position t and q_t what the quantizer makes of its latent, which is not hidden from it,
 
-    loss = mean over hidden t of -log [ exp(cos(C c_t, Q q_t) / tau) / sum over q in {q_t} and D_t of exp(cos(C c_t, Q q) / tau) ],
+    loss = mean over hidden t of -log [ exp(s(c_t, q_t)) / sum over q in {q_t} and D_t of exp(s(c_t, q)) ],
 
-equation 3, D_t the vectors of other hidden positions of the same item. Codes alone would fall together; what keeps them
-in use is the quantizer's own loss "diversity", equation 4 (quantizers.contrastive).
+s(c, q) = cos(C c, Q q) / tau, equation 3, with D_t the vectors of other hidden positions of the same item. Codes alone
+would fall together; the quantizer's own loss "diversity", equation 4, keeps them in use (quantizers.contrastive).
 """
 
 import torch

@@ -60,7 +60,7 @@ class MaskedContext(Part, nn.Module):
             )
 
     def forward(
-        self, latent: Float[Tensor, "b d l"], mask: Bool[Tensor, "b 1 l"] | None
+        self, latent: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None
     ) -> tuple[Float[Tensor, "b w l"], Bool[Tensor, "b l"], torch.Generator]:
         """The contexts, what was hidden, and a generator for draws of the same step.
 

@@ -41,7 +41,8 @@ class RandomProjectionQuantizer(Quantizer):
         super().__init__()
         if num_codebooks < 1 or codebook_size < 2:
             raise ValueError(
-                f"num_codebooks must be at least 1 and codebook_size at least 2, got {num_codebooks} and {codebook_size}"
+                f"num_codebooks must be at least 1 and codebook_size at least 2, got {num_codebooks} and "
+                f"{codebook_size}"
             )
         if not 2 <= codebook_dim <= latent_dim:
             raise ValueError(
