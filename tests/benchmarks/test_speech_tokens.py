@@ -13,9 +13,10 @@ from signaltok.types.token_stack import TokenStack
 
 
 def stack(level: list[int], spans: list[list[int]] | None = None) -> TokenStack:
+    varies = spans is not None
     return TokenStack(
-        levels=(torch.tensor([level]),), codebook_sizes=(10,), strides=((4,),), lengths=(None,), signal_size=(14,),
-        signal_lengths=None, spans=None if spans is None else (torch.tensor([spans]),),
+        levels=(torch.tensor([level]),), codebook_sizes=(10,), strides=((4,),), signal_size=(14,), signal_lengths=None,
+        lengths=(torch.tensor([[len(level)]]) if varies else None,), spans=(torch.tensor([spans]),) if varies else None,
     )  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def test_bestrq_predicts_codes_that_nothing_moves():
     assert isinstance(tokenizer.encoder, SpeechFrames) and not list(tokenizer.parameters())
     assert tokenizer.encoder.stride == (640,) and term.context.fill == "noise" and term.context.span * 40 == 400
     objective.check(quantizer)
-    assert [head.weight.shape[0] for head in term.heads] == [512]
+    assert [head.out_features for head in term.heads] == [512]
     published = OmegaConf.load(CONFIGS / "quantizer" / "random_projection.yaml").quantizer
     assert (published.codebook_size, published.codebook_dim) == (8192, 16)
 

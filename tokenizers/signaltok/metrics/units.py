@@ -27,7 +27,7 @@ class UnitQuality:
 
 
 def joint_counts(
-    phones: Int64[Tensor, " n"], codes: Int64[Tensor, " n"], num_phones: int, num_codes: int
+    phones: Int64[Tensor, " n"], codes: Int64[Tensor, " m"], num_phones: int, num_codes: int
 ) -> Int64[Tensor, "p c"]:
     """How often each phone and each code come together. Raises ValueError for values out of range."""
     for name, values, size in (("phones", phones, num_phones), ("codes", codes, num_codes)):
@@ -48,8 +48,8 @@ def unit_quality(counts: Int64[Tensor, "p c"]) -> UnitQuality:
         raise ValueError(f"{total} moments with {int((of_phone > 0).sum())} phones; give labels of two or more")
     information = entropy + entropy_of(of_code) - entropy_of(share.flatten())
     return UnitQuality(
-        phone_purity=float(share.max(0).values.sum()),
-        cluster_purity=float(share.max(1).values.sum()),
+        phone_purity=int(counts.max(0).values.sum()) / total,
+        cluster_purity=int(counts.max(1).values.sum()) / total,
         pnmi=max(0.0, information / entropy),
     )
 

@@ -36,7 +36,7 @@ class MaskedCode(Term):
         sizes = quantizer.codebook_sizes
         if not sizes:
             raise ValueError(f"{type(quantizer).__name__} has no codes that could be told; take quantizer=vq")
-        if [head.weight.shape[0] for head in self.heads] != [*sizes]:
+        if [head.out_features for head in self.heads] != [*sizes]:
             self.heads = nn.ModuleList(nn.Linear(self.context.width, size) for size in sizes)
 
     def forward(self, batch: Batch, reconstruction: Reconstruction) -> Float[Tensor, ""]:  # noqa: ARG002
