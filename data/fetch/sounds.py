@@ -5,7 +5,8 @@
     python train.py experiment=... data=audio_folder data.root=data/downloads/singularity_music
 
 Tried with singularity-music (16 tracks, 48 kHz stereo), asterisk-moh-opsound-g722 (5 songs, 16 kHz) and festvox-ru (620
-utterances of one speaker, 16 kHz, whose texts become transcripts.tsv, so that data.split=text can be taken).
+utterances of one speaker, 16 kHz, whose texts become transcripts.tsv, so that data.split=text can be taken, and whose
+labels of phones become phones.tsv, a line "file TAB start TAB end TAB phone" with seconds).
 Each file is copied once, unmodified, also where several links lead to it.
 """
 
@@ -17,6 +18,21 @@ from pathlib import Path
 from signaltok.data.audio_file import SUFFIXES
 
 PROMPTS = "txt.done.data"  # Festival's list of utterances: ( name "text" )
+LABELS = ".lab"  # Festival's phones of an utterance: a head up to a line "#", then lines "end number phone"
+
+
+def phones(path: Path) -> list[tuple[float, float, str]]:
+    """(start, end, phone) in seconds; a label of no duration is left out."""
+    _, mark, body = path.read_text(encoding="utf-8").partition("#")
+    if not mark:
+        raise SystemExit(f"{path} has no line '#', after which labels begin")
+    found, start = [], 0.0
+    for line in body.splitlines()[1:]:
+        end, _, label = line.split()
+        if float(end) > start:
+            found.append((start, float(end), label))
+            start = float(end)
+    return found
 
 
 def main() -> None:
@@ -39,6 +55,15 @@ def main() -> None:
     lines = [f"{name}\t{texts[Path(name).stem]}\n" for name in sorted(files.values()) if Path(name).stem in texts]
     if lines:
         (arguments.out / "transcripts.tsv").write_text("".join(lines), encoding="utf-8")
+    labels = {path.stem: path for path in arguments.unpacked.rglob(f"*{LABELS}")}
+    spoken = [
+        f"{name}\t{start:g}\t{end:g}\t{label}\n"
+        for name in sorted(files.values())
+        if Path(name).stem in labels
+        for start, end, label in phones(labels[Path(name).stem])
+    ]
+    if spoken:
+        (arguments.out / "phones.tsv").write_text("".join(spoken), encoding="utf-8")
     copyrights = sorted((arguments.unpacked / "usr/share/doc").glob("*/copyright"))
     packages = ", ".join(path.parent.name for path in copyrights)
     (arguments.out / "ATTRIBUTION").write_text(
@@ -46,7 +71,11 @@ def main() -> None:
         + "\n".join(path.read_text(encoding="utf-8") for path in copyrights),
         encoding="utf-8",
     )
-    print(f"{len(files)} files in {arguments.out}" + (f", {len(lines)} with their text" if lines else ""))
+    print(
+        f"{len(files)} files in {arguments.out}"
+        + (f", {len(lines)} with their text" if lines else "")
+        + (f", {len(spoken)} phones" if spoken else "")
+    )
 
 
 if __name__ == "__main__":

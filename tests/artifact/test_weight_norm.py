@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
-from table import DECODERS, ENCODERS, QUANTIZERS
+from quantizer_table import QUANTIZERS
+from table import DECODERS, ENCODERS
 
 import signaltok
 from signaltok.artifact.read import fill

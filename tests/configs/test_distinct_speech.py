@@ -5,14 +5,21 @@ from typing import Any
 
 import pytest
 from experiments import CONFIGS, settings
+from omegaconf import OmegaConf
 from paper import built, parameters
 
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.text import TextDecoder
 from signaltok.encoders.speech_features import SpeechFeatures
+from signaltok.encoders.speech_frames import SpeechFrames
 from signaltok.metrics.error_rate import ErrorRate, SymbolErrorRate
+from signaltok.objectives.masked_code import MaskedCode
+from signaltok.objectives.masked_nce import MaskedNce
 from signaltok.objectives.tower import TaughtTower
+from signaltok.quantizers.assignment import GumbelAssignment
+from signaltok.quantizers.contrastive import ContrastiveQuantizer
 from signaltok.quantizers.ctc import CtcQuantizer
+from signaltok.quantizers.random_projection import RandomProjectionQuantizer
 from signaltok.quantizers.split import SplitQuantizer
 from signaltok.training.assemble import build_tokenizer, known_metrics
 from signaltok.training.config.build import build, build_each
@@ -50,6 +57,34 @@ def test_units_are_k_means_of_a_layer_that_a_recognizer_leads():
     objective.lead(tokenizer.encoder)
     assert config["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(config, tokenizer)
     assert config["callbacks"]["weight_averaging"] is None
+
+
+def test_wav2vec_finds_hidden_codes_of_a_product_codebook_from_context():
+    config = composed("speech_wav2vec")
+    tokenizer, objective = build_tokenizer(config), build(config["objective"])
+    term, quantizer = objective.terms["masked_nce"], tokenizer.quantizer
+    assert isinstance(term, MaskedNce) and isinstance(quantizer, ContrastiveQuantizer)
+    assert isinstance(quantizer.assignment, GumbelAssignment) and quantizer.codebook_sizes == (320, 320)
+    assert term.identification.ties == "mask" and term.identification.num_negatives == 100
+    assert objective.weights == {"masked_nce": 1.0, "contrastive": 0.0, "diversity": 0.1}
+    # A hidden span is longer than all that one latent sees: 8 cells against its own and 75 ms on either side at most.
+    (reach,) = tokenizer.encoder.receptive_field
+    assert tokenizer.encoder.stride == (640,) and reach <= 0.075 * 16000 < term.context.span * 640 / 2
+    objective.check(quantizer)
+    assert config["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(config, tokenizer)
+
+
+def test_bestrq_predicts_codes_that_nothing_moves():
+    config = composed("speech_bestrq")
+    tokenizer, objective = build_tokenizer(config), build(config["objective"])
+    term, quantizer = objective.terms["masked_code"], tokenizer.quantizer
+    assert isinstance(term, MaskedCode) and isinstance(quantizer, RandomProjectionQuantizer)
+    assert isinstance(tokenizer.encoder, SpeechFrames) and not list(tokenizer.parameters())
+    assert tokenizer.encoder.stride == (640,) and term.context.fill == "noise" and term.context.span * 40 == 400
+    objective.check(quantizer)
+    assert [head.out_features for head in term.heads] == [512]
+    published = OmegaConf.load(CONFIGS / "quantizer" / "random_projection.yaml").quantizer
+    assert (published.codebook_size, published.codebook_dim) == (8192, 16)
 
 
 def test_the_split_codec_is_taught_at_its_own_rate():

@@ -8,7 +8,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
 from published import codec
-from table import DECODERS, ENCODERS, QUANTIZERS
+from quantizer_table import QUANTIZERS
+from table import DECODERS, ENCODERS
 
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.spectral import SpectralDecoder

@@ -1,10 +1,8 @@
-"""The parts under the laws: one row each, a tiny instance. A new part adds one line here."""
+"""The encoders and decoders under the laws: one row each, a tiny instance. A new part adds one line here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from torch import Tensor
-from torch.nn import functional as F
+from quantizer_table import DIM
 
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.decoders.conv import ConvDecoder
@@ -24,6 +22,7 @@ from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.speech import SpeechEncoder
 from signaltok.encoders.speech_features import SpeechFeatures
+from signaltok.encoders.speech_frames import SpeechFrames
 from signaltok.encoders.video import VideoEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
@@ -36,300 +35,11 @@ from signaltok.layers.residual_convolutions import ResidualConvolutions
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.tail import TailDrop
 from signaltok.layers.windowed_transformer import WindowedTransformer
-from signaltok.parts import Decoder, Encoder, Quantizer
-from signaltok.quantizers.assignment import Assignment, GumbelAssignment, NearestAssignment
-from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
-from signaltok.quantizers.codebook.estimator import LateStart, Rotation, StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
-from signaltok.quantizers.codebook.projected import Projected
-from signaltok.quantizers.codebook.revival import UsageRevival
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
-from signaltok.quantizers.codebook.vector import VectorQuantizer
-from signaltok.quantizers.contrastive import ContrastiveQuantizer
-from signaltok.quantizers.ctc import CtcQuantizer
-from signaltok.quantizers.entropy import CodeEntropy
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
-from signaltok.quantizers.grouped import GroupedQuantizer
-from signaltok.quantizers.gumbel import GumbelQuantizer
-from signaltok.quantizers.hierarchical import HierarchicalQuantizer
-from signaltok.quantizers.identity import IdentityQuantizer
-from signaltok.quantizers.index_propagation import IndexPropagationQuantizer
-from signaltok.quantizers.library import LibraryQuantizer
-from signaltok.quantizers.lookup_free import LookupFreeQuantizer
-from signaltok.quantizers.multiscale import MultiscaleQuantizer
-from signaltok.quantizers.parallel import ParallelQuantizer
-from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScalarQuantizer
-from signaltok.quantizers.residual import ResidualQuantizer
-from signaltok.quantizers.smoothing import PartlySharedConvolutions
-from signaltok.quantizers.split import SplitQuantizer
+from signaltok.parts import Decoder, Encoder
 from signaltok.text.spelling import CharacterSpelling
 
-DIM = 4
 STRIDE = 4
 TOKENS = 6
-
-
-@dataclass(frozen=True)
-class Row:
-    """build: a quantizer of DIM latent channels.
-
-    inner: what z_q's gradient must equal under the straight-through estimator; None for other estimators.
-    axes: the only number of axes that the quantizer takes, None where it takes any.
-    """
-
-    build: Callable[[], Quantizer]
-    inner: Callable[[Quantizer, Tensor], Tensor] | None = None
-    axes: int | None = None
-
-
-def itself(quantizer: Quantizer, z: Tensor) -> Tensor:
-    return z
-
-
-def bounded(quantizer: Quantizer, z: Tensor) -> Tensor:
-    return quantizer.inner(z).movedim(-1, 1)
-
-
-def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
-    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
-
-
-def vector(**changes: object) -> Callable[[], Quantizer]:
-    def build() -> Quantizer:
-        plain = {
-            "latent_dim": DIM,
-            "codebook_size": 16,
-            "codebook_dim": DIM,
-            "metric": "euclidean",
-            "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-            "estimator": StraightThrough(),
-            "initialization": DataSample(),
-            "revival": None,
-        }
-        return VectorQuantizer(**plain | changes)
-
-    return build
-
-
-def residual(
-    level: Callable[[], Quantizer],
-    dropout: float = 0.0,
-    shared: bool = False,
-    rescale: float = 1.0,
-    choices: list[int] | None = None,
-) -> Callable[[], Quantizer]:
-    return lambda: ResidualQuantizer(
-        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout, choices=choices
-    )
-
-
-def grouped(member: Callable[[], Quantizer], num_groups: int = 2) -> Callable[[], Quantizer]:
-    return lambda: GroupedQuantizer(latent_dim=DIM, num_groups=num_groups, member=member())
-
-
-def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[], Quantizer]:
-    plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None}
-    return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
-
-
-def split(acoustic: Callable[[], Quantizer], unquantized: float) -> Callable[[], Quantizer]:
-    return lambda: SplitQuantizer(
-        latent_dim=DIM,
-        semantic=vector(latent_dim=3, codebook_dim=3)(),
-        acoustic=acoustic(),
-        unquantized=unquantized,
-    )
-
-
-def smoothing() -> PartlySharedConvolutions:
-    return PartlySharedConvolutions(axes=2, width=DIM, count=4, ratio=0.5)
-
-
-def library(name: str, **options: object) -> Callable[[], Quantizer]:
-    return lambda: LibraryQuantizer(latent_dim=DIM, name=name, options=options)
-
-
-def gumbel(temperature: float = 1.0) -> Quantizer:
-    return GumbelQuantizer(
-        latent_dim=DIM,
-        codebook_size=16,
-        temperature_start=temperature,
-        temperature_end=temperature / 4,
-        annealed_by=0.5,
-        late_start=0.0,
-        initialization=DataSample(),
-        sharpness=1.0,
-    )
-
-
-def warm_gumbel() -> Quantizer:
-    """For a stack: cold levels make of a difference in the last bit a hundred times as much, a step (law 7)."""
-    return gumbel(temperature=16.0)
-
-
-def contrastive(assignment: Callable[[], Assignment], **changes: object) -> Callable[[], Quantizer]:
-    plain = {
-        "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "affinity_temperature": 1.0,
-        "anchor": "self", "anchor_dim": DIM, "temperature": 1.0, "ties": "keep", "num_negatives": 20,
-        "negatives": "batch",
-    }  # fmt: skip
-    return lambda: ContrastiveQuantizer(**plain | {"assignment": assignment()} | changes)
-
-
-def relaxed() -> Assignment:
-    return GumbelAssignment(start=2.0, end=0.5, until=0.5)
-
-
-def on_spheres(quantizer: Quantizer, z: Tensor) -> Tensor:
-    """Straight through the choice: both projections, and between them each group's vector at length one."""
-    rows = z.movedim(1, -1).reshape(-1, DIM)
-    u = F.normalize(quantizer.project_in(rows).unflatten(1, (2, 3)), dim=2).flatten(1)
-    return quantizer.project_out(u).view(len(z), *z.shape[2:], DIM).movedim(-1, 1)
-
-
-def entropy() -> CodeEntropy:
-    return CodeEntropy(temperature=0.3, early_factor=3.0, early_until=0.5)
-
-
-def normalised(quantizer: Quantizer, z: Tensor) -> Tensor:
-    return F.normalize(z, dim=1)
-
-
-QUANTIZERS = {
-    "identity": Row(lambda: IdentityQuantizer(latent_dim=DIM), itself),
-    "ctc": Row(lambda: CtcQuantizer(latent_dim=DIM), itself),
-    "fsq": Row(lambda: lattice(DIM, [8, 5, 5, 5]), bounded),
-    "fsq projected": Row(lambda: lattice(DIM, [5, 5, 5])),
-    "fsq entropy": Row(
-        lambda: RegularizedFiniteScalarQuantizer(
-            latent_dim=DIM, levels=[8, 5, 5, 5], estimator=StraightThrough(), entropy=entropy()
-        ),
-        bounded,
-    ),
-    "lfq": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
-    "lfq projected": Row(lambda: LookupFreeQuantizer(latent_dim=DIM, bits=7, entropy=entropy())),
-    "bsq": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=DIM, entropy=entropy()), bounded),
-    "bsq projected": Row(lambda: BinarySphericalQuantizer(latent_dim=DIM, bits=3, entropy=None)),
-    "vq": Row(vector(), itself),
-    "vq gradient": Row(vector(update=Gradient(decay=0.9), initialization=Uniform()), itself),
-    "vq rotation": Row(vector(estimator=Rotation())),
-    "vq cosine": Row(vector(metric="cosine"), normalised),
-    "vq gradient cosine": Row(vector(metric="cosine", update=Gradient(decay=0.9)), normalised),
-    "vq gradient cosine revival": Row(
-        vector(
-            metric="cosine",
-            update=Gradient(decay=0.5),
-            initialization=Uniform(),
-            revival=UsageRevival(threshold=0.5, every=1, until=1.0),
-        ),
-        normalised,
-    ),
-    "vq factorised": Row(vector(metric="cosine", codebook_dim=3, estimator=Rotation())),
-    "vq angle": Row(vector(metric="angle", update=Gradient(decay=0.9)), itself),
-    "vq angle averages": Row(vector(metric="angle", codebook_dim=3)),
-    "vq revival": Row(
-        vector(initialization=KMeans(iterations=3), revival=UsageRevival(threshold=0.5, every=1, until=1.0)), itself
-    ),
-    "simvq": Row(vector(update=Projected(decay=0.9), initialization=Gaussian()), itself),
-    "gumbel": Row(gumbel),
-    "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
-    "contrastive": Row(contrastive(NearestAssignment), on_spheres),
-    "contrastive gumbel of items": Row(contrastive(relaxed, ties="mask", negatives="item")),
-    "rvq": Row(residual(vector()), itself),
-    "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
-    "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
-    "rvq nested": Row(residual(residual(vector())), itself),
-    "rvq projected": Row(
-        lambda: ResidualQuantizer(
-            latent_dim=DIM,
-            num_codebooks=2,
-            level=vector(latent_dim=2, codebook_dim=2)(),
-            shared=False,
-            rescale=1.0,
-            dropout=0.0,
-            choices=None,
-        )
-    ),
-    "rvq shared": Row(residual(vector(), shared=True), itself),
-    "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
-    "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
-    "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
-    "rvq dac": Row(residual(vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), dropout=0.5)),
-    "rvq late": Row(residual(vector(estimator=LateStart(start=0.25, then=StraightThrough()))), itself),
-    "rvq bandwidths": Row(residual(vector(), dropout=1.0, choices=[1, 3]), itself),
-    "rvq of fsq": Row(
-        residual(
-            lambda: lattice(DIM, [5, 5, 5, 5]),
-            rescale=4.0,
-            dropout=0.5,
-        ),
-        itself,
-    ),
-    "rvq of fsq factorised": Row(residual(lambda: lattice(DIM, [5, 5]), rescale=4.0)),
-    "rvq of gumbel": Row(residual(warm_gumbel, dropout=0.5)),
-    "rvq of contrastive": Row(residual(contrastive(NearestAssignment), dropout=0.5)),
-    "rvq of groups": Row(residual(grouped(vector(latent_dim=2, codebook_dim=2))), itself),
-    "grouped": Row(grouped(vector(latent_dim=2, codebook_dim=2)), itself),
-    "grouped gradient cosine": Row(
-        grouped(vector(latent_dim=4, codebook_dim=4, metric="cosine", update=Gradient(decay=0.9)))
-    ),
-    "grouped fsq": Row(grouped(lambda: lattice(2, [5, 5]))),
-    "grouped of rvq": Row(
-        grouped(
-            lambda: ResidualQuantizer(
-                latent_dim=2,
-                num_codebooks=2,
-                level=vector(latent_dim=2, codebook_dim=2)(),
-                shared=True,
-                rescale=1.0,
-                dropout=0.5,
-                choices=None,
-            )
-        ),
-        itself,
-    ),
-    "multiscale": Row(multiscale(vector(), scales=[1, 2, 4]), itself),
-    "multiscale var": Row(
-        lambda: multiscale(
-            vector(update=Gradient(decay=0.9)), scales=[1, 2, 3, 4], shared=True, smoothing=smoothing()
-        )(),
-        itself,
-        axes=2,
-    ),
-    "multiscale factorised": Row(
-        multiscale(vector(codebook_dim=2, metric="cosine"), scales=[1, 2, 4], upsampling="nearest")
-    ),
-    "multiscale projected": Row(multiscale(vector(latent_dim=2, codebook_dim=2))),
-    "multiscale of fsq": Row(multiscale(lambda: lattice(DIM, [5, 5, 5, 5])), itself),
-    "multiscale of gumbel": Row(multiscale(warm_gumbel, scales=[2, 4])),
-    "multiscale of rvq": Row(multiscale(residual(vector(), dropout=0.5), scales=[2, 5]), itself),
-    "multiscale snac": Row(
-        multiscale(
-            vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), scales=[1, 2, 4], upsampling="nearest"
-        )
-    ),
-    "split": Row(split(residual(vector(), dropout=0.5), unquantized=0.5)),
-    "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
-    "parallel": Row(
-        lambda: ParallelQuantizer(
-            latent_dim=DIM, axes=2, strides=[4, 1], width=6, depth=1, level=vector(latent_dim=3, codebook_dim=3)()
-        ),
-        axes=2,
-    ),
-    "hierarchical": Row(
-        lambda: HierarchicalQuantizer(
-            latent_dim=DIM, axes=2, width=6, depth=1, top=vector(latent_dim=3, codebook_dim=3)(), bottom=vector()()
-        ),
-        axes=2,
-    ),
-    "library vq": Row(library("VectorQuantize", codebook_size=16, rotation_trick=False), itself),
-    "library rotation": Row(library("VectorQuantize", codebook_size=16, rotation_trick=True)),
-    "library revival": Row(library("VectorQuantize", codebook_size=16, kmeans_init=True, threshold_ema_dead_code=2)),
-    "library rvq": Row(
-        library("ResidualVQ", codebook_size=16, num_quantizers=3, rotation_trick=False, quant_grad_frac=1.0), itself
-    ),
-    "library fsq": Row(library("FSQ", levels=[8, 5, 5, 5])),
-}
 
 QUERY = {"axes": 2, "channels": 3, "stride": STRIDE, "width": 16, "depth": 1, "heads": 2, "latent_dim": DIM}
 
@@ -441,6 +151,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
     "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
     "speech": lambda: SpeechEncoder(**SPEECH, augmentation=None, trunk=speech_trunk(8), width=8),
+    "speech frames": lambda: SpeechFrames(**SPEECH | {"bins": DIM // 2}, frames=2),
     "speech features": lambda: SpeechFeatures(**SPEECH, trunk=speech_trunk(DIM)),
 }
 DECODERS: dict[str, Callable[[], Decoder]] = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table import DIM, QUANTIZERS, Row
+from quantizer_table import DIM, QUANTIZERS, Row
 
 import signaltok.quantizers
 from signaltok.artifact.describe import build, describe

@@ -11,7 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table import DECODERS, ENCODERS, QUANTIZERS, STRIDE, TOKENS, pairs
+from quantizer_table import QUANTIZERS
+from table import DECODERS, ENCODERS, STRIDE, TOKENS, pairs
 from torch import Tensor
 
 import signaltok.decoders

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from quantizer_table import DIM, QUANTIZERS, entropy, lattice, library, residual, vector
 from safetensors.torch import load_file, save_file
-from table import DIM, QUANTIZERS, QUERY, TOKENS, entropy, lattice, library, residual, vector
+from table import QUERY, TOKENS
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 

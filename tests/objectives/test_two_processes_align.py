@@ -1,4 +1,4 @@
-"""Law 7 for the terms align, distill and ctc, batch norm and SpecAugment, and balances.
+"""Law 7 for the terms align, distill, ctc, masked_code and masked_nce, batch norm and SpecAugment, and balances.
 
 Each process gives its part of the loss.
 """
@@ -39,5 +39,5 @@ def test_two_processes_train_what_one_trains(tmp_path):
     assert (
         int(alone["spoken.encoder.trunk.normalise.steps"]) == int(alone["spoken.encoder.trunk.augment.draws.steps"]) > 0
     )
-    for name in (*CASES, "spoken"):
+    for name in (*CASES, "spoken", "masked"):
         assert alone[f"{name}.losses"][-1] < alone[f"{name}.losses"][0]

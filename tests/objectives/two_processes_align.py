@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from distilled import train_distilled
+from masked import train_masked
 from safetensors.torch import save_file
 from spoken import train_spoken
 from torch import Tensor, distributed, nn
@@ -73,7 +74,7 @@ def train(rank: int, world: int) -> dict[str, Tensor]:
             distributed.all_reduce(summed)
         found |= {f"{name}.{key}": value.clone() for key, value in model.state_dict().items()}
         found[f"{name}.losses"] = summed / world
-    return found | train_distilled(world, rank) | train_spoken(world, rank)
+    return found | train_distilled(world, rank) | train_spoken(world, rank) | train_masked(world, rank)
 
 
 def main(rank: int, folder: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
-from table import DECODERS, ENCODERS, QUANTIZERS
+from quantizer_table import QUANTIZERS
+from table import DECODERS, ENCODERS
 
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.token_stack import TokenStack

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
-from table import DECODERS, ENCODERS, QUANTIZERS
+from quantizer_table import QUANTIZERS
+from table import DECODERS, ENCODERS
 
 from signaltok.artifact.onnx import write_onnx
 from signaltok.cli.pieces import decode_pieces, encode_pieces

@@ -82,6 +82,33 @@ def test_units_are_clusters_of_a_tower_s_features_and_their_items_are_written_do
         tokenizer.decode(stack)
 
 
+MASKED = {
+    "speech_wav2vec": (
+        "encoder.width=8",
+        "encoder.latent_dim=6",
+        "quantizer.codebook_size=8",
+        "quantizer.codebook_dim=4",
+    ),
+    "speech_bestrq": ("encoder.latent_dim=32", "quantizer.codebook_size=8", "quantizer.codebook_dim=4"),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_codes_that_are_found_from_context_are_those_of_whole_sounds(name, speech, tmp_path):
+    plain_ones = [word for word in TINY if not word.startswith(("experiment=", "encoder.width=", "encoder.trunk"))]
+    term = "masked_nce" if name == "speech_wav2vec" else "masked_code"
+    small = ("quantizer.codebook_size=8", "quantizer.codebook_dim=4", f"objective.terms.{term}.context.width=8")
+    tiny_ones = (*plain_ones, *MASKED[name], *small)
+    settings = plain(composed(f"experiment={name}", *tiny_ones, *places(tmp_path)))
+    figures = run(settings, command=["test"], overrides=[])
+    assert figures[f"train/{term}"] > 0 and {"test/perplexity", "test/bitrate"} <= figures.keys()
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "out")]) == 0
+    tokenizer = signaltok.load(tmp_path / "out")
+    stack = tokenizer.encode(signaltok.read_audio(speech / "0.wav")[None])
+    assert [level.shape for level in stack.levels] == [(1, 25)] * (2 if name == "speech_wav2vec" else 1)
+    assert not [key for key in tokenizer.state_dict() if "context" in key]  # the term's network is not exported
+
+
 def test_an_item_that_cannot_be_learned_ends_the_run_before_its_first_step(speech, tmp_path):
     (speech / "transcripts.tsv").write_text("0.wav\tfar too many words for it\n1.wav\tcafé\n2.wav\ttwo\n")
     with pytest.raises(

@@ -5,6 +5,7 @@ kept out of sight of parameters(), state_dict(), optimizers, averages and copies
 """
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Hidden:
 
     def on(self, device: torch.device) -> Any:
         """The network on a device."""
-        if next(self._network.parameters()).device != device:
+        if next(chain(self._network.parameters(), self._network.buffers())).device != device:
             self._network.to(device)
         return self._network
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ class Tokenizer(Part, nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.encoder.parameters()).device
+        """Where the encoder is; one that learns nothing has no parameter, but buffers."""
+        return next(chain(self.encoder.parameters(), self.encoder.buffers())).device
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]:

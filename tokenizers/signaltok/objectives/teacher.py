@@ -6,6 +6,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -113,7 +114,8 @@ class OwnTeacher(Teacher):
 def features_of(encoder: Encoder, batch: Batch) -> Features:
     """What an encoder gives of a whole batch, and the valid positions."""
     with torch.autocast(batch.signal.device.type, enabled=False):
-        latent = full_precision(encoder(batch.signal.to(next(encoder.parameters()).dtype), batch.lengths))
+        kind = next(chain(encoder.parameters(), encoder.buffers())).dtype
+        latent = full_precision(encoder(batch.signal.to(kind), batch.lengths))
     if batch.lengths is None or encoder.tokens is not None:
         return latent, None
     return latent, valid_mask(grid_lengths(batch.lengths, encoder.stride, WHOLE, encoder.lead), tuple(latent.shape[2:]))
