@@ -93,7 +93,7 @@ def pooled(depth: int) -> tuple[str, ...]:
         f"quantizer.num_codebooks={depth}", "quantizer.dropout=0.0", "quantizer.level.latent_dim=64",
         f"quantizer.level.estimator._target_={TARGET}.estimator.LateStart", "+quantizer.level.estimator.start=0.4",
         f"+quantizer.level.estimator.then={{_target_: {TARGET}.estimator.StraightThrough}}",
-        *DRAWINGS, "data.batch_size=128", "metrics=retrieval", "optimization.learning_rate=1.5e-3",
+        *DRAWINGS, "data.batch_size=96", "metrics=retrieval", "optimization.learning_rate=1.5e-3",
         "optimization.weight_decay=0.2",
     )  # fmt: skip
 
@@ -183,8 +183,8 @@ EXTRA = {
 # Share of the steps: the features of a network cost most of the first two, the others have larger batches.
 SHORTER = {
     "vq_pixels": 0.8, "vq_adversarial": 0.8,
-    **{f"{kind}_{n}": 0.4 for kind in ("joint", "alone") for n in (1, 8)},
-    "contrastive_depth_8": 0.4,
+    **{f"{kind}_{n}": 0.3 for kind in ("joint", "alone") for n in (1, 8)},
+    "contrastive_depth_8": 0.25,
 }  # fmt: skip
 
 
