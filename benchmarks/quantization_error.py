@@ -1,7 +1,6 @@
 """How far codes lie from what they stand for, beside what is reconstructed: short runs in a plain loop, a row each.
 
-python benchmarks/quantization_error.py [--steps 600] [--seeds 0,1,2] \\
-    image_vqvae "image_contrastive quantizer=contrastive_placed"
+    python benchmarks/quantization_error.py --seeds 0,1,2 image_vqvae "image_contrastive quantizer=contrastive_placed"
 
 An argument is an experiment of pictures with one codebook, and overrides. All get the same networks (widths 32 and 64,
 one block), batches of four and steps. On every fourth tile of the test split: PSNR, usage, perplexity; the mean squared
