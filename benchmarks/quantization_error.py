@@ -36,7 +36,8 @@ COLUMNS = ("run", "seed", "PSNR dB", "usage %", "perplexity", "error %", "means 
 
 def composed(run: str, steps: int) -> dict[str, Any]:
     experiment, *overrides = run.split()
-    given = [f"experiment={experiment}", "trainer=cpu", f"trainer.max_steps={steps}", f"paths.root_dir={ROOT}"]
+    places = [f"paths.{name}={ROOT}" for name in ("root_dir", "output_dir", "log_dir")]  # nothing is written there
+    given = [f"experiment={experiment}", "trainer=cpu", f"trainer.max_steps={steps}", *places]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         return plain(compose("train", [*SMALL, *given, *overrides]))
 
