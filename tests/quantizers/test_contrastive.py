@@ -161,7 +161,7 @@ def test_entries_that_nothing_chooses_start_again_from_vectors_and_the_others_st
     moved = (quantizer.vectors[0] != drawn[0]).any(1).nonzero()[:, 0]
     assert torch.equal(moved, dead)
     u = F.normalize(quantizer.project_in(z.movedim(1, -1).reshape(-1, DIM)), dim=1)
-    assert float(torch.cdist(quantizer.vectors[0, dead], u).amin(1).max()) < 1e-3
+    assert float(torch.cdist(quantizer.vectors[0, dead].detach(), u.detach()).amin(1).max()) < 1e-3
     quantizer.advance(0.95)
     settled = quantizer.vectors.detach().clone()
     for _ in range(8):
