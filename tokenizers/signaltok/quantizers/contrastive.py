@@ -4,16 +4,16 @@ The product quantizer of wav2vec 2.0 (Baevski et al. 2020, section 2) trained by
 
     u_g = normalise(W_g z + b_g),  e_gv of length one,  k_g = argmax_v u_g . e_gv,  q = [e_1k, ..., e_Gk],  z_q = W q,
 
-with three losses and no averages: the entries learn by gradient through q.
+with losses and without averages: the entries learn by gradient through q.
 
     "contrastive"   from P z~ pick the own q among those of other positions (identification.py); z~ is z itself, the
                     latent of another view of the item, or a context vector that the task gives
     "diversity"     1 - sum_g exp H(p_g) / (G V),  p_g = mean over positions of softmax(u_g . e_g / tau)
-    "alignment"     mean over positions and groups of |u_g - e_gk|^2, with the gradient to both
+    "commitment"    mean over positions and groups of |u_g - e_gk|^2, with the gradient to u alone
+    "codebook"      the same, with the gradient to the entries alone
 
-Identification asks that codes differ, not that they lie near what they stand for. Of the two things that a contrastive
-loss asks for, alignment and uniformity (Wang and Isola 2020, section 4), the third loss gives the first a weight of its
-own, for use beside a reconstruction.
+The first two need no others to fill the codebook. But identification asks that codes differ, not that they lie near
+what they stand for: beside a reconstruction the two distances ask for that (van den Oord et al. 2017, equation 3).
 
 exp H(p_g) is V exp -(log V - H(p_g)), and the gap in the exponent comes from softmax_tiles: no tokens x codes matrix.
 """
