@@ -138,8 +138,8 @@ def warm_gumbel() -> Quantizer:
 def contrastive(assignment: Callable[[], Assignment], **changes: object) -> Callable[[], Quantizer]:
     plain = {
         "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "affinity_temperature": 1.0,
-        "anchor": "self", "anchor_dim": DIM, "temperature": 1.0, "ties": "keep", "num_negatives": 20,
-        "negatives": "batch",
+        "anchor": "self", "anchor_dim": DIM, "head": "own", "temperature": 1.0, "ties": "keep", "num_negatives": 20,
+        "negatives": "batch", "initialization": None, "revival": None, "decay": 0.9,
     }  # fmt: skip
     return lambda: ContrastiveQuantizer(**plain | {"assignment": assignment()} | changes)
 
@@ -206,6 +206,14 @@ QUANTIZERS = {
     "gumbel": Row(gumbel),
     "ibq": Row(lambda: IndexPropagationQuantizer(latent_dim=DIM, codebook_size=16, temperature=1.0)),
     "contrastive": Row(contrastive(NearestAssignment), on_spheres),
+    "contrastive placed": Row(
+        contrastive(
+            NearestAssignment,
+            head="shared",
+            initialization=DataSample(),
+            revival=UsageRevival(threshold=0.5, every=1, until=1.0),
+        )
+    ),
     "contrastive gumbel of items": Row(contrastive(relaxed, ties="mask", negatives="item")),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),

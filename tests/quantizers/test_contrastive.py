@@ -10,11 +10,14 @@ from torch.nn import functional as F
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.quantizer_loss import QuantizerLoss
 from signaltok.quantizers.assignment import GumbelAssignment, NearestAssignment
+from signaltok.quantizers.codebook.initialization import DataSample, LateInitialization
+from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.types.quantized import Quantized
 
 DIM = 6
+NOTHING = dict.fromkeys(("contrastive", "diversity", "commitment", "codebook"), 0.0)
 
 
 def build(**changes: object) -> ContrastiveQuantizer:
@@ -28,10 +31,14 @@ def build(**changes: object) -> ContrastiveQuantizer:
         "affinity_temperature": 0.3,
         "anchor": "self",
         "anchor_dim": DIM,
+        "head": "own",
         "temperature": 0.1,
         "ties": "keep",
         "num_negatives": 1000,
         "negatives": "batch",
+        "initialization": None,
+        "revival": None,
+        "decay": 0.9,
     }
     return ContrastiveQuantizer(**plain | changes).train()
 
@@ -81,6 +88,85 @@ def test_diversity_is_one_minus_the_mean_effective_share_of_entries() -> None:
         strict=True,
     ):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def test_commitment_and_codebook_are_one_squared_distance_that_pulls_one_side_each() -> None:
+    quantizer, z = build(), latent(4, 4).requires_grad_()
+    quantized = quantizer(z)
+    u = F.normalize(quantizer.project_in(z.movedim(1, -1).reshape(-1, DIM)).unflatten(1, (2, 4)), dim=2)
+    entries = F.normalize(quantizer.vectors, dim=2)
+    chosen = torch.stack([entries[group][level.flatten()] for group, level in enumerate(quantized.codes)], 1)
+    expected = (u - chosen).square().sum(2).mean()
+    by_latents = torch.autograd.grad(expected, z, retain_graph=True)
+    by_entries = torch.autograd.grad(expected, quantizer.vectors)
+    both = [z, quantizer.vectors]
+    for name, gradients in (("commitment", (*by_latents, None)), ("codebook", (None, *by_entries))):
+        torch.testing.assert_close(quantized.losses[name], expected)
+        found = torch.autograd.grad(quantized.losses[name], both, retain_graph=True, allow_unused=True)
+        for one, other in zip(found, gradients, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                torch.testing.assert_close(one, other)
+
+
+def test_a_shared_head_compares_what_is_searched_and_has_nothing_of_its_own() -> None:
+    own, shared = build(), build(head="shared", num_codebooks=1)
+    assert {name.split(".")[0] for name in own.state_dict()} - {name.split(".")[0] for name in shared.state_dict()} == {
+        "anchor_head"
+    }
+    one = build(num_codebooks=1)  # its head starts as the map that is shared
+    shared.load_state_dict({k: v for k, v in one.state_dict().items() if not k.startswith("anchor_head")})
+    z = latent(4, 4)
+    torch.testing.assert_close(shared(z).losses["contrastive"], one(z).losses["contrastive"])
+    with torch.no_grad():
+        shared.project_in.weight.mul_(3.0)  # all that is compared is on the sphere
+        one.project_in.weight.mul_(3.0)
+        one.anchor_head.weight.copy_(torch.randn_like(one.anchor_head.weight))
+    assert losses_of(shared(z))["contrastive"] < losses_of(one(z))["contrastive"]
+
+
+def test_entries_are_placed_among_the_vectors_at_their_share_of_the_run_until_when_these_pass() -> None:
+    quantizer = build(initialization=LateInitialization(start=0.4, then=DataSample()))
+    z, drawn = latent(4, 4).requires_grad_(), quantizer.vectors.detach().clone()
+    quantizer.advance(0.3)
+    early = quantizer(z)
+    u = F.normalize(quantizer.project_in(z.movedim(1, -1)).unflatten(-1, (2, 4)), dim=-1).flatten(-2)
+    torch.testing.assert_close(early.z_q, quantizer.project_out(u).movedim(-1, 1))
+    assert losses_of(early) == NOTHING
+    assert [level.shape for level in early.codes] == [(2, 4, 4)] * 2 and torch.equal(quantizer.vectors, drawn)
+    (early.z_q.square().sum() + sum(early.losses.values())).backward()
+    assert all(value.grad is not None for value in quantizer.parameters()) and not quantizer.vectors.grad.any()
+    quantizer.advance(0.4)
+    quantizer(z)
+    among = {tuple(row) for row in u.detach().view(-1, 2, 4)[:, 0].mul(1e4).round().int().tolist()}
+    assert {tuple(row) for row in quantizer.vectors[0].detach().mul(1e4).round().int().tolist()} <= among
+    placed = quantizer.vectors.detach().clone()
+    again = build(initialization=LateInitialization(start=0.4, then=DataSample()))
+    again.load_state_dict(quantizer.state_dict())
+    for later in (quantizer, again):  # also after a resume
+        later.advance(0.6)
+        assert losses_of(later(3 * z + 1))["contrastive"] > 0
+        assert torch.equal(later.vectors, placed)
+
+
+def test_entries_that_nothing_chooses_start_again_from_vectors_and_the_others_stay() -> None:
+    quantizer = build(num_codebooks=1, decay=0.5, revival=UsageRevival(threshold=0.2, every=4, until=0.9))
+    z, drawn = latent(4, 4), quantizer.vectors.detach().clone()
+    for _ in range(3):
+        used = quantizer(z).codes[0].unique()
+        assert torch.equal(quantizer.vectors, drawn)
+    dead = (quantizer.hits[0] < 0.2 * quantizer.hits[0].mean()).nonzero()[:, 0]
+    assert len(dead) and not set(dead.tolist()) & set(used.tolist())
+    (quantizer(z).z_q.square().sum()).backward()  # what backward needs has not moved since
+    moved = (quantizer.vectors[0] != drawn[0]).any(1).nonzero()[:, 0]
+    assert torch.equal(moved, dead)
+    u = F.normalize(quantizer.project_in(z.movedim(1, -1).reshape(-1, DIM)), dim=1)
+    assert float(torch.cdist(quantizer.vectors[0, dead].detach(), u.detach()).amin(1).max()) < 1e-3
+    quantizer.advance(0.95)
+    settled = quantizer.vectors.detach().clone()
+    for _ in range(8):
+        quantizer(z)
+    assert torch.equal(quantizer.vectors, settled)
 
 
 @pytest.mark.parametrize("negatives", ["batch", "item"])
@@ -241,6 +327,9 @@ def test_fewer_levels_do_not_decode() -> None:
         ({"anchor_dim": 7}, r"latent_dim \(6\) for anchor=self, got 7"),
         ({"anchor": "context", "anchor_dim": 0}, "got 0"),
         ({"ties": "drop"}, "'drop'"),
+        ({"decay": 1.0}, r"decay must lie in \[0, 1\), got 1\.0"),
+        ({"head": "other"}, r"head must be one of .*'other'"),
+        ({"head": "shared", "anchor": "context"}, "own for a context.*got 'shared'"),
     ],
 )
 def test_arguments_out_of_range_are_refused_with_their_values(changes, message) -> None:
@@ -251,6 +340,6 @@ def test_arguments_out_of_range_are_refused_with_their_values(changes, message) 
 def test_padding_alone_gives_zeros() -> None:
     quantizer = build()
     quantized = quantizer(latent(3).requires_grad_(), torch.zeros(2, 1, 3, dtype=torch.bool))
-    assert not quantized.z_q.any() and losses_of(quantized) == {"contrastive": 0.0, "diversity": 0.0}
+    assert not quantized.z_q.any() and losses_of(quantized) == NOTHING
     (quantized.z_q.sum() + sum(quantized.losses.values())).backward()
     assert quantizer.project_in.weight.grad is not None and not quantizer.project_in.weight.grad.any()

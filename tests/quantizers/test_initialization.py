@@ -5,7 +5,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from signaltok.quantizers.codebook.estimator import StraightThrough
-from signaltok.quantizers.codebook.initialization import DataSample, KMeans, LateInitialization, Uniform, sample
+from signaltok.quantizers.codebook.initialization import (
+    DataSample,
+    Jittered,
+    KMeans,
+    LateInitialization,
+    Uniform,
+    sample,
+)
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.search import TILE_SCORES, nearest
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage
@@ -113,3 +120,14 @@ def test_a_late_start_waits_for_its_share_of_the_run_and_then_starts_from_that_b
     assert len(found.codes[0].unique()) == 4
     with pytest.raises(ValueError, match="start is a share of the run"):
         LateInitialization(start=0.0, then=DataSample())
+
+
+def test_jitter_parts_the_copies_that_a_small_batch_gives_and_begins_when_what_it_moves_does():
+    rows, generator = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), torch.Generator()
+    copies = DataSample()(rows, 600, generator.manual_seed(1))
+    moved = Jittered(deviation=0.1, then=DataSample())(rows, 600, generator.manual_seed(1))
+    assert len(copies.unique(dim=0)) == 3 and len(moved.unique(dim=0)) == 600
+    assert float((moved - copies).std()) == pytest.approx(0.1, rel=0.1)
+    assert Jittered(deviation=0.1, then=LateInitialization(start=0.3, then=DataSample())).start == 0.3
+    with pytest.raises(ValueError, match=r"deviation must be above 0, got 0\.0"):
+        Jittered(deviation=0.0, then=DataSample())

@@ -86,6 +86,7 @@ QUANTIZERS = {
     "ibq": ("quantizer.codebook_size=16",),
     "contrastive": ("quantizer.num_codebooks=2", "quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
     "contrastive_late": ("quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
+    "contrastive_placed": ("quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
     "simvq": ("quantizer.codebook_size=16",),
     "identity": (),
     "library": ("quantizer.options.codebook_size=16",),

@@ -24,11 +24,17 @@ SAMPLES = "samples"
 MODALITIES = {1: "audio", 2: "image", 3: "video"}
 # How the names of tensors end that only training reads (quantizers.distributed.Draws, the head of a contrastive
 # quantizer): checkpoints hold them, exported folders do not, and older checkpoints lack them.
-TRAINING_ONLY = ("draws.seed", "draws.steps", "anchor_head.weight", "anchor_head.bias")
+TRAINING_ONLY = ("draws.seed", "draws.steps", "anchor_head.weight", "anchor_head.bias", ".hits")
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
     "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
+    "signaltok.quantizers.contrastive.ContrastiveQuantizer": {
+        "head": "own",
+        "initialization": None,
+        "revival": None,
+        "decay": 0.97,
+    },
     "signaltok.quantizers.gumbel.GumbelQuantizer": {"late_start": 0.0, "initialization": None, "sharpness": 1.0},
     "signaltok.quantizers.finite_scalar.FiniteScalarQuantizer": {
         "estimator": {"class": "signaltok.quantizers.codebook.estimator.StraightThrough", "arguments": {}}

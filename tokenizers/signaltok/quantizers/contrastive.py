@@ -4,14 +4,21 @@ The product quantizer of wav2vec 2.0 (Baevski et al. 2020, section 2) trained by
 
     u_g = normalise(W_g z + b_g),  e_gv of length one,  k_g = argmax_v u_g . e_gv,  q = [e_1k, ..., e_Gk],  z_q = W q,
 
-with two losses and neither commitment nor averages: the entries learn by gradient through q.
+with losses and without averages: the entries learn by gradient through q.
 
     "contrastive"   from P z~ pick the own q among those of other positions (identification.py); z~ is z itself, the
                     latent of another view of the item, or a context vector that the task gives
     "diversity"     1 - sum_g exp H(p_g) / (G V),  p_g = mean over positions of softmax(u_g . e_g / tau)
+    "commitment"    mean over positions and groups of |u_g - e_gk|^2, with the gradient to u alone
+    "codebook"      the same, with the gradient to the entries alone
+
+The first two need no others to fill the codebook. But identification asks that codes differ, not that they lie near
+what they stand for: beside a reconstruction the two distances ask for that (van den Oord et al. 2017, equation 3).
 
 exp H(p_g) is V exp -(log V - H(p_g)), and the gap in the exponent comes from softmax_tiles: no tokens x codes matrix.
 """
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -20,24 +27,33 @@ from torch.nn import functional as F
 
 from signaltok.exactness import full_precision
 from signaltok.parts import CodeVectors, Quantizer
+from signaltok.processes import part_of_group_mean, sum_over_group
 from signaltok.quantizers.assignment import Assignment
+from signaltok.quantizers.codebook.initialization import Initialization, sample
+from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.search import highest
-from signaltok.quantizers.distributed import Draws
+from signaltok.quantizers.distributed import Draws, rows_of_group
 from signaltok.quantizers.identification import Identification, first_equal
 from signaltok.quantizers.softmax_tiles import entropies
 from signaltok.types.quantized import Quantized
 
 ANCHORS = ("self", "view", "context")
+HEADS = ("own", "shared")
 
 
 class ContrastiveQuantizer(Quantizer):
     """num_codebooks levels of codebook_size entries of codebook_dim numbers, all on the latent's grid.
 
     assignment: which entry stands for a position in training. anchor: "self", "view" or "context": what z~ is; all but
-    "self" are given to each training forward. anchor_dim: channels of z~, latent_dim but for a context.
-    affinity_temperature: tau of p_g and of the assignment. temperature, ties, num_negatives, negatives: see
-    Identification.
+    "self" are given to each training forward. anchor_dim: channels of z~, latent_dim but for a context. head: P is a
+    map of its "own", which starts as that of u, or "shared": the anchor is the u of z~. affinity_temperature: tau of
+    p_g and of the assignment. temperature, ties, num_negatives, negatives: see Identification. initialization: places
+    the entries among the u at its share of the run; until then u passes as it is and the losses are zero. None: they
+    are normal, and learn from the first step. revival: of entries that nothing chooses, by running counts with the
+    decay; None for none.
     """
+
+    hits: Tensor
 
     def __init__(
         self,
@@ -50,10 +66,14 @@ class ContrastiveQuantizer(Quantizer):
         affinity_temperature: float,
         anchor: str,
         anchor_dim: int,
+        head: str,
         temperature: float,
         ties: str,
         num_negatives: int,
         negatives: str,
+        initialization: Initialization | None,
+        revival: UsageRevival | None,
+        decay: float,
     ) -> None:
         super().__init__()
         if num_codebooks < 1 or codebook_size < 2 or codebook_dim < 2:
@@ -69,6 +89,10 @@ class ContrastiveQuantizer(Quantizer):
             raise ValueError(
                 f"anchor_dim must be at least 1, and latent_dim ({latent_dim}) for anchor={anchor}, got {anchor_dim}"
             )
+        if head not in HEADS or (head == "shared" and anchor == "context"):
+            raise ValueError(
+                f"head must be one of {HEADS}, and own for a context, which is no latent; got {head!r} for {anchor=}"
+            )
         self.latent_dim, self.num_codebooks = latent_dim, num_codebooks
         self.codebook_size, self.codebook_dim = codebook_size, codebook_dim
         self.assignment, self.affinity_temperature = assignment, affinity_temperature
@@ -78,12 +102,19 @@ class ContrastiveQuantizer(Quantizer):
         )
         inner = num_codebooks * codebook_dim
         self.project_in, self.project_out = nn.Linear(latent_dim, inner), nn.Linear(inner, latent_dim)
-        self.anchor_head = nn.Linear(anchor_dim, inner)
+        self.anchor_head = nn.Linear(anchor_dim, inner) if head == "own" else None
         self.vectors = nn.Parameter(torch.randn(num_codebooks, codebook_size, codebook_dim) * codebook_dim**-0.5)
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        self.initialization, self.revival, self.decay = initialization, revival, decay
+        self.register_buffer("hits", torch.ones(num_codebooks, codebook_size))
         self.draws = Draws()
+        self.first_draws = Draws()  # of the start alone: one step of it says that entries have been placed
         with torch.no_grad():
             self.project_in.bias.zero_()  # latents start small; a bias would send all of them one way
-            if anchor != "context":  # the anchor of a latent starts at the vector that is searched for it
+            if (
+                self.anchor_head is not None and anchor != "context"
+            ):  # the anchor of a latent starts at the vector that is searched for it
                 self.anchor_head.weight.copy_(self.project_in.weight)
                 self.anchor_head.bias.zero_()
 
@@ -104,7 +135,7 @@ class ContrastiveQuantizer(Quantizer):
 
     def loss_names(self) -> frozenset[str]:
         """See Quantizer."""
-        return frozenset({"contrastive", "diversity"})
+        return frozenset({"contrastive", "diversity", "commitment", "codebook"})
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """The nearest entry of each group."""
@@ -160,8 +191,16 @@ class ContrastiveQuantizer(Quantizer):
         if valid is not None:
             rows, anchors = rows[valid], anchors[valid]
         generator = self.draws.next()
-        codes, assigned, diversity = [], [], []
-        for u, entries in zip(self._parts(self.project_in(rows)), self._entries(), strict=True):
+        parts = self._parts(self.project_in(rows))
+        if self._waits(parts):
+            nothing = (
+                0.0 * torch.stack([value.sum() for value in self.parameters()]).sum()
+            )  # a gradient for all of them
+            codes = [highest(u, entries, None) for u, entries in zip(parts, self._entries(), strict=True)]
+            return self._laid_out(z, valid, parts, codes, dict.fromkeys(sorted(self.loss_names()), nothing))
+        self._revive(parts)
+        codes, assigned, diversity, committed, followed = [], [], [], [], []
+        for u, entries in zip(parts, self._entries(), strict=True):
             codes.append(highest(u, entries, None))
             assigned.append(
                 self.assignment(
@@ -173,25 +212,81 @@ class ContrastiveQuantizer(Quantizer):
                     generator=generator,
                 )
             )
+            chosen = entries[codes[-1]]
+            committed.append((u - chosen.detach()).square().sum(1))
+            followed.append((u.detach() - chosen).square().sum(1))
             diversity.append((-entropies(u / self.affinity_temperature, entries)[1]).exp())
         positions = torch.full((len(z),), z[0, 0].numel()) if mask is None else mask.flatten(1).sum(1)
         contrastive = self.identification(
-            self.anchor_head(anchors),
+            self._heads(anchors),
             torch.cat([group.identified for group in assigned], 1),
             self._names([group.codes for group in assigned]),
             positions,
             generator,
         )
-        decoded, codes = self.project_out(torch.cat([group.decoded for group in assigned], 1)), torch.stack(codes)
+        self._count(codes)
+        losses = {
+            "contrastive": contrastive,
+            "diversity": 1 - torch.stack(diversity).mean(),
+            "commitment": _group_mean(torch.stack(committed, 1).mean(1)),
+            "codebook": _group_mean(torch.stack(followed, 1).mean(1)),
+        }
+        return self._laid_out(z, valid, [group.decoded for group in assigned], codes, losses)
+
+    def _laid_out(
+        self,
+        z: Float[Tensor, "b d *l"],
+        valid: Bool[Tensor, " m"] | None,
+        decoded: Sequence[Float[Tensor, "n w"]],
+        codes: Sequence[Int64[Tensor, " n"]],
+        losses: dict[str, Tensor],
+    ) -> Quantized:
+        """What rows became, on the grid of z; decoded and codes: of each group, at the valid positions."""
+        rows, found = self.project_out(torch.cat(list(decoded), 1)), torch.stack(list(codes))
         if valid is not None:
-            decoded = z.new_zeros(len(valid), self.latent_dim).masked_scatter(valid[:, None], decoded)
-            codes = codes.new_zeros(len(codes), len(valid)).masked_scatter(valid, codes)
+            rows = z.new_zeros(len(valid), self.latent_dim).masked_scatter(valid[:, None], rows)
+            found = found.new_zeros(len(found), len(valid)).masked_scatter(valid, found)
         grid = (len(z), *z.shape[2:])
         return Quantized(
-            z_q=decoded.view(*grid, self.latent_dim).movedim(-1, 1),
-            codes=tuple(level.view(grid) for level in codes),
-            losses={"contrastive": contrastive, "diversity": 1 - torch.stack(diversity).mean()},
+            z_q=rows.view(*grid, self.latent_dim).movedim(-1, 1),
+            codes=tuple(level.view(grid) for level in found),
+            losses=losses,
         )
+
+    @torch.no_grad()
+    def _waits(self, parts: Sequence[Float[Tensor, "n w"]]) -> bool:
+        """Whether the entries are still to be placed, which the first batch at their share of the run does."""
+        if self.initialization is None or int(self.first_draws.steps):
+            return False
+        if self.progress < self.initialization.start or rows_of_group(parts[0])[0] == 0:
+            return True
+        generator = self.first_draws.next()
+        placed = [self.initialization(u, self.codebook_size, generator) for u in parts]
+        self.vectors.copy_(F.normalize(torch.stack(placed), dim=-1))
+        return False
+
+    @torch.no_grad()
+    def _revive(self, parts: Sequence[Float[Tensor, "n w"]]) -> None:
+        """Entries that nothing chooses start again from vectors; before the entries are read, which backward needs."""
+        if self.revival is None or rows_of_group(parts[0])[0] == 0:
+            return
+        for hits, entries, u in zip(self.hits, self.vectors, parts, strict=True):
+            dead = self.revival.dead(hits, int(self.draws.steps), self.progress)
+            if len(dead):
+                entries[dead] = sample(u, len(dead), self.first_draws.next())
+                hits[dead] = hits.mean()
+
+    @torch.no_grad()
+    def _count(self, codes: Sequence[Int64[Tensor, " n"]]) -> None:
+        if self.revival is None:
+            return
+        found = torch.stack([torch.bincount(level, minlength=self.codebook_size) for level in codes])
+        self.hits.mul_(self.decay).add_(sum_over_group(found).to(self.hits), alpha=1 - self.decay)
+
+    def _heads(self, anchors: Float[Tensor, "n c"]) -> Float[Tensor, "n inner"]:
+        if self.anchor_head is None:
+            return torch.cat(self._parts(self.project_in(anchors)), 1)
+        return self.anchor_head(anchors)
 
     def _names(self, codes: list[Int64[Tensor, " n"]]) -> Int64[Tensor, "n g"]:
         """Numbers that are equal where the chosen entries are; where ties are kept nobody compares them."""
@@ -211,3 +306,8 @@ class ContrastiveQuantizer(Quantizer):
 
 def _rows(z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n d"]:
     return z.movedim(1, -1).reshape(-1, z.shape[1])
+
+
+def _group_mean(each: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """The mean over the positions of all processes, of several a part of it; zero, with its gradient, without any."""
+    return part_of_group_mean(each.mean() if len(each) else each.sum(), len(each))

@@ -79,6 +79,26 @@ class LateInitialization(Initialization):
         return self.then(rows, codebook_size, generator)
 
 
+class Jittered(Initialization):
+    """What `then` gives, each vector moved by normal numbers of a standard deviation, so that copies part.
+
+    A batch of fewer rows than there are codes gives copies, of which only the first would ever be chosen.
+    """
+
+    def __init__(self, *, deviation: float, then: Initialization) -> None:
+        if not deviation > 0:
+            raise ValueError(f"deviation must be above 0, got {deviation}; leave Jittered out")
+        self.deviation, self.then = deviation, then
+        self.start = then.start
+
+    def __call__(
+        self, rows: Float[Tensor, "n d"], codebook_size: int, generator: torch.Generator
+    ) -> Float[Tensor, "K d"]:
+        """See Initialization."""
+        vectors = self.then(rows, codebook_size, generator)
+        return vectors + self.deviation * torch.randn(vectors.shape, generator=generator).to(vectors)
+
+
 class Uniform(Initialization):
     """Uniform in [-1/K, 1/K] (the VQ-VAE's own), whatever the data."""
 
