@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from signaltok.store.plan import Item
-from signaltok.streaming import against_streaming
+from signaltok.streaming import Stream, against_streaming
 from signaltok.tokenizer import Tokenizer
+from signaltok.types.token_stack import TokenStack
 
 
 def can_stream(tokenizer: Tokenizer) -> bool:
@@ -18,16 +20,39 @@ def can_stream(tokenizer: Tokenizer) -> bool:
 
 def encode_pieces(tokenizer: Tokenizer, key: str, pieces: Iterator[Tensor]) -> Item:
     """The codes of a signal that comes in pieces [c, n, ...]; what encode gives of the whole, to the bit."""
-    stream, stacks = tokenizer.stream(), []
+    stream = tokenizer.stream()
+    codes: list[_Codes] = []
+    length, sides = 0, tuple[int, ...]()
+    for stack in _stacks(stream, pieces):
+        codes = codes or [_Codes() for _ in stack.levels]
+        for own, level in zip(codes, stack.levels, strict=True):
+            own.add(level[0])
+        length, sides = length + stack.signal_size[0], stack.signal_size[1:]
+    return Item(key=key, levels=tuple(own.all() for own in codes), signal_size=(length, *sides))
+
+
+def _stacks(stream: Stream, pieces: Iterator[Tensor]) -> Iterator[TokenStack]:
     for piece in pieces:
-        stacks.append(stream.encode(piece[None]))
-    stacks.append(stream.flush())
-    levels = tuple(
-        torch.cat([level[0].cpu() for level in q], dim=0).numpy()
-        for q in zip(*(stack.levels for stack in stacks), strict=True)
-    )
-    length = sum(stack.signal_size[0] for stack in stacks)
-    return Item(key=key, levels=levels, signal_size=(length, *stacks[-1].signal_size[1:]))
+        yield stream.encode(piece[None])
+    yield stream.flush()
+
+
+class _Codes:
+    """The codes of one level in one block that grows.
+
+    Small blocks that stay, one a piece, would lie between the large ones that come and go, and pin their memory.
+    """
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+        self.cells: tuple[int, ...] = ()
+
+    def add(self, level: Int64[Tensor, "n *cells"]) -> None:
+        self.held += level.cpu().contiguous().numpy().tobytes()
+        self.cells = tuple(level.shape[1:])
+
+    def all(self) -> np.ndarray:
+        return np.frombuffer(self.held, dtype=np.int64).reshape(-1, *self.cells)
 
 
 def decode_pieces(tokenizer: Tokenizer, item: Item) -> Iterator[np.ndarray]:
