@@ -20,6 +20,7 @@ def prepare() -> None:
     # has a cache of its own, so the answer is remembered here.
     OmegaConf.register_new_resolver("run_dir", cache(_run_dir), replace=True)
     OmegaConf.register_new_resolver("fast_autocast", fast_autocast, replace=True)
+    OmegaConf.register_new_resolver("at_most", min, replace=True)
 
 
 def moved(value: Any, old: str, new: str) -> Any:
