@@ -83,8 +83,11 @@ def test_bestrq_predicts_codes_that_nothing_moves():
     assert tokenizer.encoder.stride == (640,) and term.context.fill == "noise" and term.context.span * 40 == 400
     objective.check(quantizer)
     assert [head.out_features for head in term.heads] == [512]
-    published = OmegaConf.load(CONFIGS / "quantizer" / "random_projection.yaml").quantizer
-    assert (published.codebook_size, published.codebook_dim) == (8192, 16)
+    published = OmegaConf.load(CONFIGS / "quantizer" / "random_projection.yaml")
+    # A latent of fewer numbers than the paper's 16 is searched in all of its own.
+    for latent_dim, dim in ((320, 16), (8, 8)):
+        of_latents = OmegaConf.merge({"encoder": {"latent_dim": latent_dim}}, published).quantizer
+        assert (of_latents.codebook_size, of_latents.codebook_dim) == (8192, dim)
 
 
 def test_the_split_codec_is_taught_at_its_own_rate():
