@@ -85,9 +85,17 @@ def residual(
     shared: bool = False,
     rescale: float = 1.0,
     choices: list[int] | None = None,
+    latent_dim: int = DIM,
+    num_codebooks: int = 3,
 ) -> Callable[[], Quantizer]:
     return lambda: ResidualQuantizer(
-        latent_dim=DIM, num_codebooks=3, level=level(), shared=shared, rescale=rescale, dropout=dropout, choices=choices
+        latent_dim=latent_dim,
+        num_codebooks=num_codebooks,
+        level=level(),
+        shared=shared,
+        rescale=rescale,
+        dropout=dropout,
+        choices=choices,
     )
 
 
@@ -219,17 +227,7 @@ QUANTIZERS = {
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),
     "rvq dropout": Row(residual(vector(), dropout=0.5), itself),
     "rvq nested": Row(residual(residual(vector())), itself),
-    "rvq projected": Row(
-        lambda: ResidualQuantizer(
-            latent_dim=DIM,
-            num_codebooks=2,
-            level=vector(latent_dim=2, codebook_dim=2)(),
-            shared=False,
-            rescale=1.0,
-            dropout=0.0,
-            choices=None,
-        )
-    ),
+    "rvq projected": Row(residual(vector(latent_dim=2, codebook_dim=2), num_codebooks=2)),
     "rvq shared": Row(residual(vector(), shared=True), itself),
     "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
@@ -256,15 +254,7 @@ QUANTIZERS = {
     "grouped fsq": Row(grouped(lambda: lattice(2, [5, 5]))),
     "grouped of rvq": Row(
         grouped(
-            lambda: ResidualQuantizer(
-                latent_dim=2,
-                num_codebooks=2,
-                level=vector(latent_dim=2, codebook_dim=2)(),
-                shared=True,
-                rescale=1.0,
-                dropout=0.5,
-                choices=None,
-            )
+            residual(vector(latent_dim=2, codebook_dim=2), latent_dim=2, num_codebooks=2, shared=True, dropout=0.5)
         ),
         itself,
     ),

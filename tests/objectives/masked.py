@@ -1,8 +1,8 @@
 """Training an encoder by hidden positions on a process's share of each batch: both terms, both fills."""
 
 import torch
+from shares import trained_on_shares
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from signaltok.layers.conformer import ConformerBlock
 from signaltok.objectives.masked_code import MaskedCode
@@ -13,7 +13,7 @@ from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import valid_mask
 
-STEPS, SIZE, LENGTHS = 12, 20, (20, 9, 14, 3, 17)
+SIZE, LENGTHS = 20, (20, 9, 14, 3, 17)
 
 
 def context(fill: str = "vector", **changes) -> MaskedContext:
@@ -49,21 +49,10 @@ def train_masked(world: int, rank: int) -> dict[str, Tensor]:
     """The state after the steps, and the loss of each, the mean over the processes."""
     torch.manual_seed(0)
     model = Model().double()
-    wrapped = model if world == 1 else DistributedDataParallel(model, broadcast_buffers=False)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     x = torch.randn(len(LENGTHS), 4, SIZE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    losses = []
-    for step in range(STEPS):
-        border = len(LENGTHS) if world == 1 else 2 + step % 2
-        own = slice(None, border) if rank == 0 else slice(border, None)
+
+    def loss(wrapped: nn.Module, own: slice) -> Tensor:
         lengths = torch.tensor(LENGTHS)[own, None]
-        optimizer.zero_grad()
-        loss = wrapped(x[own, :, : int(lengths.max())], lengths)  # a share has a padding of its own
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    summed = torch.stack(losses)
-    if world > 1:
-        torch.distributed.all_reduce(summed)
-    found = {f"masked.{key}": value.clone() for key, value in model.state_dict().items()}
-    return found | {"masked.losses": summed / world}
+        return wrapped(x[own, :, : int(lengths.max())], lengths)  # a share has a padding of its own
+
+    return trained_on_shares("masked", model, world, rank, len(LENGTHS), 0.05, loss)

@@ -1,8 +1,8 @@
 """Training an encoder of speech by CTC on a process's share of each batch."""
 
 import torch
+from shares import trained_on_shares
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from signaltok.encoders.speech import SpeechEncoder
 from signaltok.layers.residual_convolutions import ResidualConvolutions
@@ -14,7 +14,7 @@ from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import grid_lengths, valid_mask
 
-STEPS, SIZE = 12, 600
+SIZE = 600
 TEXTS, LENGTHS = ("ab", "b", "aa", "ba", "abab"), (600, 333, 480, 555, 90)
 
 
@@ -45,21 +45,10 @@ def train_spoken(world: int, rank: int) -> dict[str, Tensor]:
     torch.manual_seed(0)
     model = Model().double()
     model.encoder.trunk.augment.draws.seed.fill_(3)
-    wrapped = model if world == 1 else DistributedDataParallel(model, broadcast_buffers=False)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(len(TEXTS), 1, SIZE, generator=generator, dtype=torch.float64) - 0.5
-    losses = []
-    for step in range(STEPS):
-        border = len(TEXTS) if world == 1 else 2 + step % 2
-        own = slice(None, border) if rank == 0 else slice(border, None)
-        optimizer.zero_grad()
-        loss = wrapped(x[own], torch.tensor(LENGTHS)[own, None], TEXTS[own])
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    summed = torch.stack(losses)
-    if world > 1:
-        torch.distributed.all_reduce(summed)
-    found = {f"spoken.{key}": value.clone() for key, value in model.state_dict().items()}
-    return found | {"spoken.losses": summed / world}
+
+    def loss(wrapped: nn.Module, own: slice) -> Tensor:
+        return wrapped(x[own], torch.tensor(LENGTHS)[own, None], TEXTS[own])
+
+    return trained_on_shares("spoken", model, world, rank, len(TEXTS), 0.02, loss)
