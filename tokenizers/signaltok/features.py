@@ -5,7 +5,6 @@ kept out of sight of parameters(), state_dict(), optimizers, averages and copies
 """
 
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.parts import any_tensor
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the weights were trained with, for values 0..1
 BLOCKS = 16
@@ -32,7 +32,7 @@ class Hidden:
 
     def on(self, device: torch.device) -> Any:
         """The network on a device."""
-        if next(chain(self._network.parameters(), self._network.buffers())).device != device:
+        if any_tensor(self._network).device != device:
             self._network.to(device)
         return self._network
 

@@ -19,6 +19,7 @@ import inspect
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -58,6 +59,11 @@ class Part(metaclass=_RecordsArguments):
     """Anything that a config may name by its class and that an exported folder may hold."""
 
     arguments: dict[str, Any]
+
+
+def any_tensor(module: nn.Module) -> Tensor:
+    """A parameter, or a buffer where nothing is learned: it tells the device and the kind of numbers of the module."""
+    return next(chain(module.parameters(), module.buffers()))
 
 
 class Encoder(Part, nn.Module, ABC):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from signaltok.blocks import assemble, pad_to
 from signaltok.checks import cells_of_chunk, check_decodes, check_parts, check_signal, check_stack, spans_of
 from signaltok.collapsing import codes_of_item, stack_of_runs
 from signaltok.exactness import exact_arithmetic, full_precision
-from signaltok.parts import Decoder, Encoder, Part, Quantizer
+from signaltok.parts import Decoder, Encoder, Part, Quantizer, any_tensor
 from signaltok.streaming import Stream, against_streaming, carried, coded, vectors
 from signaltok.types.quantized import Quantized
 from signaltok.types.reconstruction import Reconstruction
@@ -54,8 +53,8 @@ class Tokenizer(Part, nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the encoder is; one that learns nothing has no parameter, but buffers."""
-        return next(chain(self.encoder.parameters(), self.encoder.buffers())).device
+        """Where the encoder is."""
+        return any_tensor(self.encoder).device
 
     @property
     def strides(self) -> tuple[tuple[int, ...], ...]:

@@ -3,10 +3,9 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from signaltok.layers.batch_norm import BatchNorm
+from signaltok.encoders.speech_spectra import speech_spectra
 from signaltok.layers.codec import reach_of, stride_of, whole
 from signaltok.layers.convolutions import Convolutions
-from signaltok.layers.log_mel import LogMel
 from signaltok.layers.signal_layer import Chain, SignalLayer
 from signaltok.layers.spec_augment import SpecAugment
 from signaltok.parts import Encoder
@@ -38,13 +37,17 @@ class SpeechEncoder(Encoder):
         latent_dim: int,
     ) -> None:
         super().__init__()
-        if axes != 1:
-            raise ValueError(f"axes is {axes}, but spectra of speech go over one; take another encoder")
-        spectra = LogMel(sample_rate=sample_rate, size=size, transform=transform, hop=hop, bins=bins, floor=floor)
-        layers: dict[str, SignalLayer] = {
-            "spectra": spectra,
-            "normalise": BatchNorm(width=channels * bins, momentum=momentum, epsilon=1e-5, affine=False),
-        }
+        layers = speech_spectra(
+            axes=axes,
+            channels=channels,
+            sample_rate=sample_rate,
+            size=size,
+            transform=transform,
+            hop=hop,
+            bins=bins,
+            floor=floor,
+            momentum=momentum,
+        )
         if augmentation is not None:
             layers["augment"] = augmentation
         rule = Convolutions(padding="same", mode="constant", norm=None)

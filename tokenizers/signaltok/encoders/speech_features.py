@@ -10,9 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from signaltok.encoders.speech import SpeechEncoder
-from signaltok.layers.batch_norm import BatchNorm
+from signaltok.encoders.speech_spectra import speech_spectra
 from signaltok.layers.codec import reach_of, stride_of, whole
-from signaltok.layers.log_mel import LogMel
 from signaltok.layers.signal_layer import Chain, SignalLayer
 from signaltok.parts import Encoder
 
@@ -42,14 +41,18 @@ class SpeechFeatures(Encoder):
         latent_dim: int,
     ) -> None:
         super().__init__()
-        if axes != 1:
-            raise ValueError(f"axes is {axes}, but spectra of speech go over one; take another encoder")
-        layers: dict[str, SignalLayer] = {
-            "spectra": LogMel(sample_rate=sample_rate, size=size, transform=transform, hop=hop, bins=bins, floor=floor),
-            "normalise": BatchNorm(width=channels * bins, momentum=momentum, epsilon=1e-5, affine=False),
-            "trunk": trunk,
-        }
-        self.trunk = Chain(layers=layers)
+        spectra = speech_spectra(
+            axes=axes,
+            channels=channels,
+            sample_rate=sample_rate,
+            size=size,
+            transform=transform,
+            hop=hop,
+            bins=bins,
+            floor=floor,
+            momentum=momentum,
+        )
+        self.trunk = Chain(layers={**spectra, "trunk": trunk})
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),)
         self.receptive_field = reach_of(self.trunk, 1)

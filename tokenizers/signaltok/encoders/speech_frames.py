@@ -6,10 +6,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from signaltok.layers.batch_norm import BatchNorm
+from signaltok.encoders.speech_spectra import speech_spectra
 from signaltok.layers.codec import reach_of, stride_of, whole
 from signaltok.layers.extent import Extent
-from signaltok.layers.log_mel import LogMel
 from signaltok.layers.signal_layer import Chain, Place, SignalLayer
 from signaltok.parts import Encoder
 
@@ -59,19 +58,23 @@ class SpeechFrames(Encoder):
         latent_dim: int,
     ) -> None:
         super().__init__()
-        if axes != 1:
-            raise ValueError(f"axes is {axes}, but spectra of speech go over one; take another encoder")
         if latent_dim != bins * frames:
             raise ValueError(
                 f"latent_dim is {latent_dim}, but {bins} bins of {frames} frames are {bins * frames} numbers; set "
                 "encoder.latent_dim to that"
             )
-        layers: dict[str, SignalLayer] = {
-            "spectra": LogMel(sample_rate=sample_rate, size=size, transform=transform, hop=hop, bins=bins, floor=floor),
-            "normalise": BatchNorm(width=bins, momentum=momentum, epsilon=1e-5, affine=False),
-            "stack": Stacked(count=frames),
-        }
-        self.trunk = Chain(layers=layers)
+        spectra = speech_spectra(
+            axes=axes,
+            channels=1,
+            sample_rate=sample_rate,
+            size=size,
+            transform=transform,
+            hop=hop,
+            bins=bins,
+            floor=floor,
+            momentum=momentum,
+        )
+        self.trunk = Chain(layers={**spectra, "stack": Stacked(count=frames)})
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),)
         self.receptive_field = reach_of(self.trunk, 1)

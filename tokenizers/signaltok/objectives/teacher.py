@@ -6,7 +6,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from signaltok.artifact.trained import read_trained
 from signaltok.exactness import full_precision
 from signaltok.features import Hidden
 from signaltok.objectives.tower import TaughtTower
-from signaltok.parts import Encoder, Part, Term
+from signaltok.parts import Encoder, Part, Term, any_tensor
 from signaltok.tokenizer import Tokenizer
 from signaltok.types.batch import Batch
 from signaltok.types.token_stack import WHOLE, grid_lengths, valid_mask
@@ -114,8 +113,7 @@ class OwnTeacher(Teacher):
 def features_of(encoder: Encoder, batch: Batch) -> Features:
     """What an encoder gives of a whole batch, and the valid positions."""
     with torch.autocast(batch.signal.device.type, enabled=False):
-        kind = next(chain(encoder.parameters(), encoder.buffers())).dtype
-        latent = full_precision(encoder(batch.signal.to(kind), batch.lengths))
+        latent = full_precision(encoder(batch.signal.to(any_tensor(encoder).dtype), batch.lengths))
     if batch.lengths is None or encoder.tokens is not None:
         return latent, None
     return latent, valid_mask(grid_lengths(batch.lengths, encoder.stride, WHOLE, encoder.lead), tuple(latent.shape[2:]))

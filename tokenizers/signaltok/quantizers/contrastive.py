@@ -93,6 +93,8 @@ class ContrastiveQuantizer(Quantizer):
             raise ValueError(
                 f"head must be one of {HEADS}, and own for a context, which is no latent; got {head!r} for {anchor=}"
             )
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
         self.latent_dim, self.num_codebooks = latent_dim, num_codebooks
         self.codebook_size, self.codebook_dim = codebook_size, codebook_dim
         self.assignment, self.affinity_temperature = assignment, affinity_temperature
@@ -104,17 +106,14 @@ class ContrastiveQuantizer(Quantizer):
         self.project_in, self.project_out = nn.Linear(latent_dim, inner), nn.Linear(inner, latent_dim)
         self.anchor_head = nn.Linear(anchor_dim, inner) if head == "own" else None
         self.vectors = nn.Parameter(torch.randn(num_codebooks, codebook_size, codebook_dim) * codebook_dim**-0.5)
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), got {decay}")
         self.initialization, self.revival, self.decay = initialization, revival, decay
         self.register_buffer("hits", torch.ones(num_codebooks, codebook_size))
         self.draws = Draws()
         self.first_draws = Draws()  # of the start alone: one step of it says that entries have been placed
         with torch.no_grad():
             self.project_in.bias.zero_()  # latents start small; a bias would send all of them one way
-            if (
-                self.anchor_head is not None and anchor != "context"
-            ):  # the anchor of a latent starts at the vector that is searched for it
+            if self.anchor_head is not None and anchor != "context":
+                # The anchor of a latent starts at the vector that is searched for it.
                 self.anchor_head.weight.copy_(self.project_in.weight)
                 self.anchor_head.bias.zero_()
 
@@ -193,9 +192,8 @@ class ContrastiveQuantizer(Quantizer):
         generator = self.draws.next()
         parts = self._parts(self.project_in(rows))
         if self._waits(parts):
-            nothing = (
-                0.0 * torch.stack([value.sum() for value in self.parameters()]).sum()
-            )  # a gradient for all of them
+            # Zero, with a gradient for every parameter, which processes wait for.
+            nothing = 0.0 * torch.stack([value.sum() for value in self.parameters()]).sum()
             codes = [highest(u, entries, None) for u, entries in zip(parts, self._entries(), strict=True)]
             return self._laid_out(z, valid, parts, codes, dict.fromkeys(sorted(self.loss_names()), nothing))
         self._revive(parts)
