@@ -9,7 +9,7 @@ from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.objectives.logit_laplace import LogitLaplaceLikelihood
 from signaltok.objectives.objective import Objective
-from signaltok.quantizers.assignment import LateAssignment
+from signaltok.quantizers.assignment import NearestAssignment
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
@@ -69,17 +69,19 @@ def test_the_image_experiments_share_an_operating_point() -> None:
 def test_image_contrastive_is_the_vq_vae_with_codes_that_tell_positions_apart() -> None:
     (ours, objective), (vqvae, plain_objective) = experiment("image_contrastive"), experiment("image_vqvae")
     quantizer = ours.quantizer
-    assert isinstance(quantizer, ContrastiveQuantizer) and isinstance(quantizer.assignment, LateAssignment)
+    assert isinstance(quantizer, ContrastiveQuantizer) and isinstance(quantizer.assignment, NearestAssignment)
     assert quantizer.anchor == "self" and quantizer.identification.ties == "keep"
     # The same bits, the same networks, the same terms but for the quantizers' own.
     assert quantizer.codebook_sizes == vqvae.quantizer.codebook_sizes and ours.strides == vqvae.strides
     for part in ("encoder", "decoder"):
         assert describe(getattr(ours, part)) == describe(getattr(vqvae, part))
-    assert "commitment" not in objective.weights
-    shared = {name: weight for name, weight in plain_objective.weights.items() if name != "commitment"}
-    own = {name: weight for name, weight in objective.weights.items() if name in ("contrastive", "diversity")}
-    assert objective.weights == shared | own and len(own) == 2
-    assert 0 < own["contrastive"] < 1
+    both = ("commitment", "codebook")
+    shared = {name: weight for name, weight in plain_objective.weights.items() if name not in both}
+    own = {name: weight for name, weight in objective.weights.items() if name in ("contrastive", "diversity", *both)}
+    assert objective.weights == shared | own and len(own) == 4
+    # Codes stay near what they stand for, first of all: identification alone would spread them over the sphere.
+    assert 0 < own["contrastive"] < own["commitment"] < own["codebook"]
+    assert quantizer.initialization.start > 0
     numbers = [
         sum(value.numel() for name, value in model.state_dict().items() if learned(name)) for model in (ours, vqvae)
     ]

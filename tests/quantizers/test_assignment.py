@@ -11,7 +11,6 @@ from signaltok.quantizers.assignment import (
     Assigned,
     Assignment,
     GumbelAssignment,
-    LateAssignment,
     NearestAssignment,
 )
 from signaltok.quantizers.gumbel_noise import ROWS_A_DRAW, exponential_block, to_gumbel
@@ -42,20 +41,6 @@ def test_nearest_passes_straight_through_to_the_decoder_and_softly_to_the_loss()
     (expected,) = torch.autograd.grad((u @ entries.T / TAU).softmax(1) @ entries.detach(), u, upstream)
     torch.testing.assert_close(soft[0], expected)
     torch.testing.assert_close(soft[1], to_entries)
-
-
-def test_a_late_start_lets_the_decoder_see_the_vectors_and_the_loss_the_entries() -> None:
-    u, entries, upstream = sphere(30, 0), sphere(7, 1), sphere(30, 2).detach()
-    part = LateAssignment(start=0.3, then=NearestAssignment())
-    before, after = assigned(part, u, entries, progress=0.29), assigned(part, u, entries, progress=0.3)
-    plain = assigned(NearestAssignment(), u, entries)
-    assert torch.equal(before.decoded, u) and torch.equal(after.decoded, plain.decoded)
-    for found in (before, after):
-        assert torch.equal(found.codes, plain.codes) and torch.equal(found.identified, plain.identified)
-        ours, expected = (torch.autograd.grad(x.identified, u, upstream, retain_graph=True) for x in (found, plain))
-        assert torch.equal(ours[0], expected[0])
-    with pytest.raises(ValueError, match=r"got 1\.0"):
-        LateAssignment(start=1.0, then=NearestAssignment())
 
 
 def test_gumbel_samples_forward_and_its_relaxation_is_the_gradient() -> None:

@@ -85,7 +85,6 @@ QUANTIZERS = {
     "gumbel_late": ("quantizer.codebook_size=16",),
     "ibq": ("quantizer.codebook_size=16",),
     "contrastive": ("quantizer.num_codebooks=2", "quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
-    "contrastive_late": ("quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
     "contrastive_placed": ("quantizer.codebook_size=8", "quantizer.codebook_dim=3"),
     "simvq": ("quantizer.codebook_size=16",),
     "identity": (),

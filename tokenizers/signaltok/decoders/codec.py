@@ -9,6 +9,7 @@ from signaltok.layers.activation import Activation, Tanh
 from signaltok.layers.codec import least_cells, next_piece, numbered, reach_of, stride_of, whole
 from signaltok.layers.conv import check_axes
 from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.even_start import start_evenly
 from signaltok.layers.noise import Noise
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.signal_layer import Chain, SignalLayer
@@ -68,6 +69,7 @@ class CodecDecoder(Decoder):
         if final_tanh:
             layers["final"] = Tanh()
         self.trunk = Chain(layers=layers)
+        start_evenly(self.trunk)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),) * axes
         self.receptive_field = reach_of(self.trunk, axes)

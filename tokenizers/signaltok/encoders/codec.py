@@ -14,6 +14,7 @@ from signaltok.layers.activation import Activation
 from signaltok.layers.codec import least_cells, next_piece, numbered, reach_of, stride_of, whole
 from signaltok.layers.conv import check_axes, silence
 from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.even_start import start_evenly
 from signaltok.layers.resample import pad_to_multiple
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.signal_layer import Chain, SignalLayer
@@ -76,6 +77,7 @@ class CodecEncoder(Encoder):
         layers["project"] = convolutions.conv(axes, width, latent_dim, last_kernel, groups=groups)
         layers |= numbered("latent", latent_layers)
         self.trunk = Chain(layers=layers)
+        start_evenly(self.trunk)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),) * axes
         self.receptive_field = reach_of(self.trunk, axes)

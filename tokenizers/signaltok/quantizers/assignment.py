@@ -7,7 +7,7 @@ that nothing chose gets none through here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
@@ -74,32 +74,6 @@ class NearestAssignment(Assignment):
         chosen = entries[nearest]
         soft = propagate(u / temperature, entries.detach(), nearest)
         return Assigned(codes=nearest, decoded=_both(u, chosen), identified=_both(soft, chosen))
-
-
-class LateAssignment(Assignment):
-    """Until the share `start` of the run decoded is u as it is; identified, and all that follows, is what `then` gives.
-
-    As codebook.estimator.LateStart: the decoder learns to use the vectors first, and the entries to follow them.
-    """
-
-    def __init__(self, *, start: float, then: Assignment) -> None:
-        if not 0 < start < 1:
-            raise ValueError(f"start is a share of the run and must lie in (0, 1), got {start}; leave it out")
-        self.start, self.then = start, then
-
-    def __call__(
-        self,
-        u: Float[Tensor, "n d"],
-        entries: Float[Tensor, "K d"],
-        nearest: Int64[Tensor, " n"],
-        *,
-        temperature: float,
-        progress: float,
-        generator: torch.Generator,
-    ) -> Assigned:
-        """See Assignment."""
-        assigned = self.then(u, entries, nearest, temperature=temperature, progress=progress, generator=generator)
-        return assigned if progress >= self.start else replace(assigned, decoded=u)
 
 
 class GumbelAssignment(Assignment):

@@ -1,0 +1,46 @@
+"""Weights from which a deep stack of convolutions begins by letting its signal through.
+
+LeCun et al. 1998 (Efficient BackProp), section 4.6. The convolutions of torch.nn begin with the variance
+1 / (3 * terms of a sum), so that a signal shrinks to 1 / sqrt(3) in each, while their constants stay as large. Behind
+the dozen layers of a codec's encoder and the dozen of its decoder a few parts in a hundred thousand of the output
+depend on the input, and codes chosen among such latents say nothing. Runs of a million steps grow out of that; runs of
+minutes do not.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from signaltok.layers.convolution import Convolution, TransposedConvolution
+from signaltok.layers.signal_layer import Residual
+from signaltok.layers.weight_norm import length
+
+BRANCH = 0.5  # of a unit's branch beside what it is added to, so that units do not add up to a large signal
+
+
+@torch.no_grad()
+def start_evenly(network: nn.Module) -> None:
+    """Normal weights of the variance 1 / terms of a sum in all convolutions, half the deviation in the last of every
+    residual branch; constants zero.
+    """
+    last = [_convolutions(unit.branch)[-1] for unit in network.modules() if isinstance(unit, Residual)]
+    for layer in _convolutions(network):
+        gain = BRANCH if any(layer is one for one in last) else 1.0
+        nn.init.normal_(layer.weight, std=gain / math.sqrt(_terms(layer)))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+        if layer.weight_gain is not None:
+            layer.weight_gain.copy_(length(layer.weight))
+
+
+def _convolutions(network: nn.Module) -> list[Convolution | TransposedConvolution]:
+    return [layer for layer in network.modules() if isinstance(layer, Convolution | TransposedConvolution)]
+
+
+def _terms(layer: Convolution | TransposedConvolution) -> float:
+    """What one number of the output sums over; behind a stride of a transposed convolution a share of the kernel."""
+    positions = layer.weight[0, 0].numel()
+    if isinstance(layer, TransposedConvolution):
+        return layer.weight.shape[0] / layer.groups * positions / layer.stride**layer.axes
+    return float(layer.weight.shape[1] * positions)
