@@ -39,7 +39,9 @@ def pair(strides: list[int], padding: str, kernel: int, dilations: list[int]) ->
 def spectral(size: int, depth: int, kernel: int) -> tuple[SpectralEncoder, SpectralDecoder]:
     shape = {"channels": 1, "stride": 4, "size": size, "width": 4, "inner": 4, "depth": depth, "kernel": kernel}
     shape |= {"layer_scale": 1.0, "latent_dim": 2}
-    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1), SpectralDecoder(**shape, context=None)
+    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1), SpectralDecoder(
+        **shape, final_norm=True, context=None
+    )
 
 
 def seen(part: Encoder | Decoder, size: int, outputs: slice) -> tuple[int, int]:

@@ -171,7 +171,8 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "codec transformer": codec_decoder(
         1, "plain", strides=[2], latent_layers=[lambda: TransposedConvolution(groups=DIM, **RESAMPLE), transformer]
     ),
-    "spectral": lambda: SpectralDecoder(**SPECTRAL, context=None),
+    "spectral": lambda: SpectralDecoder(**SPECTRAL, final_norm=True, context=None),
+    "spectral plain": lambda: SpectralDecoder(**SPECTRAL, final_norm=False, context=None),
     "text": lambda: TextDecoder(
         axes=1, channels=3, stride=STRIDE, latent_dim=DIM, spelling=CharacterSpelling(symbols="abc")
     ),

@@ -3,7 +3,7 @@ import torch
 
 from signaltok.decoders.codec import CodecDecoder
 from signaltok.encoders.codec import CodecEncoder
-from signaltok.layers.activation import Elu
+from signaltok.layers.activation import Elu, Snake
 from signaltok.layers.convolutions import Convolutions
 from signaltok.layers.even_start import start_evenly
 from signaltok.layers.extent import Extent
@@ -15,7 +15,7 @@ from signaltok.layers.signal_layer import Chain
 def evenly(layer):
     torch.manual_seed(0)
     network = Chain(layers={"layer": layer})
-    start_evenly(network)
+    start_evenly(network, 1.0)
     return network
 
 
@@ -44,14 +44,24 @@ def test_white_noise_keeps_its_variance_in_every_kind_of_convolution(layer, norm
     assert torch.equal(convolution.bias, torch.zeros_like(convolution.bias))
 
 
-def test_a_branch_adds_a_quarter_of_the_variance():
+def test_the_gain_of_snake_is_one_by_the_root_of_the_mean_square_of_its_slope():
+    x = torch.linspace(0, torch.pi, 1001, dtype=torch.float64)[:-1].requires_grad_()
+    layer = Snake().build(1).double()
+    (slope,) = torch.autograd.grad(layer(x.view(1, 1, -1), extent=Extent(None, None)).sum(), x)
+    assert slope.square().mean().item() == pytest.approx(1 / Snake.gain**2, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_branches_together_add_what_they_are_given(count):
+    torch.manual_seed(0)
     rule = Convolutions(padding="same", mode="constant", norm="weight")
-    units = ResidualUnits(kernel=3, dilations=[1], compress=1, shortcut=False)
-    (unit,) = units.build(1, 64, Elu(), rule, depthwise=False).values()
-    start_evenly(unit)
-    first, second = (layer.weight for name, layer in unit.branch.named_children() if name.startswith("conv"))
-    assert first.var().item() * 64 * 3 == pytest.approx(1.0, abs=0.1)
-    assert second.var().item() * 64 == pytest.approx(0.25, abs=0.03)
+    units = ResidualUnits(kernel=3, dilations=[1] * count, compress=1, shortcut=False)
+    built = units.build(1, 64, Elu(), rule, depthwise=False)
+    start_evenly(Chain(layers=built), 1.0)
+    for unit in built.values():
+        first, second = (layer.weight for name, layer in unit.branch.named_children() if name.startswith("conv"))
+        assert first.var().item() * 64 * 3 == pytest.approx(1.0, abs=0.1)
+        assert second.var().item() * 64 == pytest.approx(1 / count, rel=0.1)
 
 
 def test_what_a_codec_says_first_depends_on_what_it_hears():

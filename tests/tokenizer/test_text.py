@@ -105,7 +105,7 @@ def test_tokens_of_an_item_depend_neither_on_its_batch_mates_nor_on_its_padding(
 def test_with_spans_a_path_decodes_to_a_waveform_as_any_other_codes_do():
     decoder = SpectralDecoder(
         channels=1, stride=64, size=128, width=8, inner=8, depth=1, kernel=3, layer_scale=0.5, latent_dim=6,
-        context=None,
+        final_norm=True, context=None,
     )  # fmt: skip
     model = tokenizer(decoder=decoder)
     stack = model.encode(signals(), LENGTHS)

@@ -41,6 +41,7 @@ QUANTIZERS = {
         "quantizer.level.codebook_dim=2",
         "quantizer.num_codebooks=3",
     ),
+    "rvq_directions": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "rvq_factorised_small": (
         "quantizer.level.codebook_size=16",
         "quantizer.level.codebook_dim=2",

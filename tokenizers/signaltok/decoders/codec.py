@@ -69,7 +69,7 @@ class CodecDecoder(Decoder):
         if final_tanh:
             layers["final"] = Tanh()
         self.trunk = Chain(layers=layers)
-        start_evenly(self.trunk)
+        start_evenly(self.trunk, activation.gain)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),) * axes
         self.receptive_field = reach_of(self.trunk, axes)

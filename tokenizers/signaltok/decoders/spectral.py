@@ -21,7 +21,8 @@ class SpectralDecoder(Decoder):
     """latent [b, latent_dim, l] -> signal [b, channels, l * stride].
 
     size: samples of a frame. width, inner, depth, kernel: as the encoder's. context: layers between the stem and the
-    blocks, such as residual units and attention.
+    blocks, such as residual units and attention. final_norm: whether the blocks' sum is normalised at each frame before
+    the head, as in Vocos; a head that reads it as it is can tell loud frames from soft ones by its length.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class SpectralDecoder(Decoder):
         depth: int,
         kernel: int,
         layer_scale: float,
+        final_norm: bool,
         context: Sequence[SignalLayer] | None,
         latent_dim: int,
     ) -> None:
@@ -50,7 +52,7 @@ class SpectralDecoder(Decoder):
                 **numbered("context", context),
                 "norm": ChannelNorm(width=width, epsilon=1e-6),
                 **numbered("block", blocks),
-                "last_norm": ChannelNorm(width=width, epsilon=1e-6),
+                **({"last_norm": ChannelNorm(width=width, epsilon=1e-6)} if final_norm else {}),
                 "head": InverseStft(width=width, channels=channels, size=size, hop=stride),
             }
         )

@@ -77,7 +77,7 @@ class CodecEncoder(Encoder):
         layers["project"] = convolutions.conv(axes, width, latent_dim, last_kernel, groups=groups)
         layers |= numbered("latent", latent_layers)
         self.trunk = Chain(layers=layers)
-        start_evenly(self.trunk)
+        start_evenly(self.trunk, activation.gain)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),) * axes
         self.receptive_field = reach_of(self.trunk, axes)

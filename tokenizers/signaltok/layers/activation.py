@@ -17,7 +17,13 @@ TILE = 2**17  # values that are taken through all passes at a time, so that they
 
 
 class Activation(Part, ABC):
-    """A recipe."""
+    """A recipe.
+
+    gain: by what convolutions beside it begin smaller than those of a linear network, so that a change of the signal
+    comes through as large as it was: 1 / sqrt(mean square of its slope).
+    """
+
+    gain: float
 
     @abstractmethod
     def build(self, width: int) -> SignalLayer:
@@ -25,7 +31,9 @@ class Activation(Part, ABC):
 
 
 class Elu(Activation):
-    """x above zero, exp(x) - 1 below (Clevert et al. 2015)."""
+    """x above zero, exp(x) - 1 below (Clevert et al. 2015). Its slope is one at the soft signals that sounds are."""
+
+    gain = 1.0
 
     def build(self, width: int) -> SignalLayer:  # noqa: ARG002
         """See Activation."""
@@ -33,7 +41,12 @@ class Elu(Activation):
 
 
 class Snake(Activation):
-    """x + sin^2(alpha x) / alpha with an alpha a channel (Ziyin et al. 2020, equation 3)."""
+    """x + sin^2(alpha x) / alpha with an alpha a channel (Ziyin et al. 2020, equation 3).
+
+    Its slope is 1 + sin(2 alpha x), of the mean square 3/2 wherever x goes round.
+    """
+
+    gain = (2 / 3) ** 0.5
 
     def build(self, width: int) -> SignalLayer:
         """See Activation."""

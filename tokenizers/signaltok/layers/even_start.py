@@ -16,18 +16,19 @@ from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.signal_layer import Residual
 from signaltok.layers.weight_norm import length
 
-BRANCH = 0.5  # of a unit's branch beside what it is added to, so that units do not add up to a large signal
-
 
 @torch.no_grad()
-def start_evenly(network: nn.Module) -> None:
-    """Normal weights of the variance 1 / terms of a sum in all convolutions, half the deviation in the last of every
-    residual branch; constants zero.
+def start_evenly(network: nn.Module, gain: float) -> None:
+    """Normal weights of the variance gain^2 / terms of a sum in all convolutions, constants zero.
+
+    gain: of the activation between them, see layers.activation. In the last convolution of each of N residual branches
+    the deviation is 1 / sqrt(N) of that, so that what N units add is as large as what they are given, whatever their
+    number (Radford et al. 2019, GPT-2, section 2.3).
     """
     last = [_convolutions(unit.branch)[-1] for unit in network.modules() if isinstance(unit, Residual)]
     for layer in _convolutions(network):
-        gain = BRANCH if any(layer is one for one in last) else 1.0
-        nn.init.normal_(layer.weight, std=gain / math.sqrt(_terms(layer)))
+        share = len(last) if any(layer is one for one in last) else 1
+        nn.init.normal_(layer.weight, std=gain / math.sqrt(share * _terms(layer)))
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
         if layer.weight_gain is not None:
