@@ -35,7 +35,7 @@ test: lint  ## lint, then the tests, within ten minutes on two cores
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(VENV)/.ok  ## the tests that take longer
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 -m slow
 
 format: $(VENV)/.ok  ## put the code into its form
 	$(BIN)/ruff check --fix $(CODE)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from two_processes_adversary import train
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(tmp_path):
     here = Path(__file__)
     paths = (here.parents[2] / "tokenizers", here.parent)

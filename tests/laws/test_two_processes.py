@@ -29,6 +29,7 @@ REVIVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(2 * LIMIT)
 def test_law_7_two_processes_learn_what_one_learns_from_the_whole_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -146,6 +146,7 @@ def test_ray_gives_the_same_store_and_reports_to_nobody(tmp_path, alone):
     """In a process of its own: Ray leaves threads and handlers behind. There the network is blocked as in this one."""
     pytest.importorskip("ray")
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment["RAY_gcs_server_port_wait_time_s"] = "120"  # other tests take the cores meanwhile
     done = subprocess.run(
         [sys.executable, "-c", RAY, str(tmp_path / "tokens")], capture_output=True, text=True, env=environment
     )  # fmt: skip

@@ -36,9 +36,10 @@ def killed(settings, step: int, wait: float) -> bool:
     return process.exitcode == -9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
-    [(), pytest.param(ADVERSARY, marks=pytest.mark.slow), pytest.param(BALANCED, marks=pytest.mark.slow)],
+    [(), ADVERSARY, BALANCED],
     ids=["plain", "adversary", "balanced"],
 )
 def test_one_kill_after_a_checkpoint(tiny, more):

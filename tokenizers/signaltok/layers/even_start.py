@@ -25,7 +25,8 @@ def start_evenly(network: nn.Module, gain: float) -> None:
     the deviation is 1 / sqrt(N) of that, so that what N units add is as large as what they are given, whatever their
     number (Radford et al. 2019, GPT-2, section 2.3).
     """
-    last = [_convolutions(unit.branch)[-1] for unit in network.modules() if isinstance(unit, Residual)]
+    branches = [_convolutions(unit.branch) for unit in network.modules() if isinstance(unit, Residual)]
+    last = [layers[-1] for layers in branches if layers]
     for layer in _convolutions(network):
         share = len(last) if any(layer is one for one in last) else 1
         nn.init.normal_(layer.weight, std=gain / math.sqrt(share * _terms(layer)))
