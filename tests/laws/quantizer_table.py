@@ -1,7 +1,10 @@
 """The quantizers under the laws: one row each, a tiny instance. A new quantizer adds one line here."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,12 +16,10 @@ from signaltok.quantizers.codebook.estimator import LateStart, Rotation, Straigh
 from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
 from signaltok.quantizers.codebook.projected import Projected
 from signaltok.quantizers.codebook.revival import UsageRevival
-from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
-from signaltok.quantizers.codebook.vector import VectorQuantizer
+from signaltok.quantizers.codebook.update import Gradient
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
 from signaltok.quantizers.ctc import CtcQuantizer
 from signaltok.quantizers.entropy import CodeEntropy
-from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
 from signaltok.quantizers.grouped import GroupedQuantizer
 from signaltok.quantizers.gumbel import GumbelQuantizer
 from signaltok.quantizers.hierarchical import HierarchicalQuantizer
@@ -33,6 +34,10 @@ from signaltok.quantizers.regularized_finite_scalar import RegularizedFiniteScal
 from signaltok.quantizers.residual import ResidualQuantizer
 from signaltok.quantizers.smoothing import PartlySharedConvolutions
 from signaltok.quantizers.split import SplitQuantizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "quantizers"))
+from plain import lattice
+from plain import vector as plain_vector
 
 DIM = 4
 
@@ -58,25 +63,9 @@ def bounded(quantizer: Quantizer, z: Tensor) -> Tensor:
     return quantizer.inner(z).movedim(-1, 1)
 
 
-def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
-    return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
-
-
 def vector(**changes: object) -> Callable[[], Quantizer]:
-    def build() -> Quantizer:
-        plain = {
-            "latent_dim": DIM,
-            "codebook_size": 16,
-            "codebook_dim": DIM,
-            "metric": "euclidean",
-            "update": ExponentialMovingAverage(decay=0.9, epsilon=1e-5),
-            "estimator": StraightThrough(),
-            "initialization": DataSample(),
-            "revival": None,
-        }
-        return VectorQuantizer(**plain | changes)
-
-    return build
+    """The plain codebook of DIM channels, a new one each time."""
+    return partial(plain_vector, DIM, **changes)
 
 
 def residual(
