@@ -184,15 +184,17 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
 
 def pairs() -> list[tuple[str, str]]:
     """Encoders and decoders that go together: a grid with a grid, a sequence of tokens with a sequence; twins alone of
-    those over one axis, of codecs and of videos; speech, which has no twin, with spectral. Those that give no signal
-    (tests/decoders/test_none.py, tests/tokenizer/test_text.py) are left out."""
+    those over one axis, of codecs and of videos; a plain decoder is another of the same twin; speech, which has no
+    twin, goes with spectral. Those that give no signal (tests/decoders/test_none.py, tests/tokenizer/test_text.py) are
+    left out."""
     encoders, decoders = ({name: build() for name, build in table.items()} for table in (ENCODERS, DECODERS))
-    twins = {name for name in encoders if encoders[name].axes != 2 or name.startswith("codec")}
+    parts = [*encoders.items(), *decoders.items()]
+    twins = {name for name, part in parts if part.axes != 2 or name.startswith("codec")}
     return [
         (e, d)
         for e, encoder in encoders.items()
         for d, decoder in decoders.items()
         if encoder.tokens == decoder.tokens
-        and (e == d or (e.startswith("speech") and d == "spectral") or not {e, d} & twins)
+        and (d in (e, f"{e} plain") or (e.startswith("speech") and d == "spectral") or not {e, d} & twins)
         and decoder.reconstructs
     ]
