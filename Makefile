@@ -31,7 +31,7 @@ lint: $(VENV)/.ok  ## style, types, direction of imports
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-test: lint  ## lint, then the tests, within ten minutes on two cores
+test: lint  ## lint, then the tests but the slow ones
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(VENV)/.ok  ## the tests that take longer
