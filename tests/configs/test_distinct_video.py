@@ -3,6 +3,8 @@
 import pytest
 import torch
 from experiments import CONFIGS, on_meta, settings
+from transformers import ChameleonVQVAEConfig
+from transformers.models.chameleon.modeling_chameleon import ChameleonVQVAE
 
 from signaltok.decoders.frames import FramesDecoder
 from signaltok.encoders.conv import ConvEncoder
@@ -89,12 +91,22 @@ def parameters(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def twin_head(name: str) -> list[str]:
+    return (CONFIGS / "experiment" / "paper" / f"{name}.yaml").read_text().splitlines()[:7]
+
+
+def says(name: str, *counts: int) -> bool:
+    (line,) = (line for line in twin_head(name) if line.startswith("# published count: "))
+    return all(f"{count:,}" in line for count in counts)
+
+
 def test_every_video_method_has_a_twin_that_says_what_is_known_of_its_count():
     folder = CONFIGS / "experiment"
     laptop, twins = ({path.stem for path in where.glob("video_*.yaml")} for where in (folder, folder / "paper"))
     assert laptop == twins
     for name in twins:
-        assert "# published count: not known here" in (folder / "paper" / f"{name}.yaml").read_text()
+        (line,) = (line for line in twin_head(name) if line.startswith("# published count: "))
+        assert ("not known here" in line) == (name in {"video_causal", "video_inflated"})
 
 
 def test_magvit_2_s_twin_has_its_grid_and_its_codes():
@@ -114,6 +126,9 @@ def test_cosmos_s_twin_has_its_grid_and_its_codes():
     tokenizer = on_meta("paper/video_haar")
     assert tokenizer.encoder.stride == (4, 8, 8) and tokenizer.quantizer.codebook_sizes == (64_000,)
     assert tokenizer.encoder.stem.in_channels == 3 * 4**3
+    # Published: counted on the meta device in diffusers 0.42.1, AutoencoderKLCosmos as it is by default.
+    ours = parameters(tokenizer.encoder), parameters(tokenizer.decoder)
+    assert ours == (10_151_686, 10_176_448) and says("video_haar", 42_914_592, 62_738_560, *ours)
 
 
 def test_chameleon_s_twin_has_1024_of_8192_codes_a_frame():
@@ -121,3 +136,9 @@ def test_chameleon_s_twin_has_1024_of_8192_codes_a_frame():
     assert grid("paper/video_frames", 4, 512, 512) == (4, 32, 32) and 32 * 32 == 1024
     assert tokenizer.quantizer.codebook_sizes == (8192,)
     assert settings("paper/video_frames")["data"]["frame_rate"] == 1
+    with torch.device("meta"):
+        public = ChameleonVQVAE(ChameleonVQVAEConfig(resolution=512))
+    published = (public.encoder, public.quant_conv, public.quantize)
+    entries = sum(one.numel() for one in tokenizer.quantizer.table.state_dict().values() if one.ndim == 2) // 2
+    ours = parameters(tokenizer.encoder), parameters(tokenizer.quantizer) + entries
+    assert says("video_frames", *(parameters(part) for part in published[::2]), 2 * parameters(published[1]), *ours)
