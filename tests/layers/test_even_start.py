@@ -88,3 +88,26 @@ def test_what_a_codec_says_first_depends_on_what_it_hears():
         y = decoder(encoder(x, None), None)
     assert (y - y.mean(0)).std() > 0.5 * y.std()
     assert 0.2 * x.std() < y.std() < 5 * x.std()
+
+
+def test_behind_a_norm_a_codec_begins_about_as_loud_as_sounds_are():
+    torch.manual_seed(0)
+    decoder = CodecDecoder(
+        axes=1,
+        channels=2,
+        width=8,
+        strides=[4, 4],
+        kernel=7,
+        last_kernel=7,
+        depthwise=False,
+        noise=False,
+        final_tanh=False,
+        units=ResidualUnits(kernel=3, dilations=[1], compress=2, shortcut=True),
+        activation=Elu(),
+        convolutions=Convolutions(padding="same", mode="reflect", norm="time_group"),
+        bottleneck=None,
+        latent_layers=None,
+        latent_dim=16,
+    )
+    y = decoder(torch.randn(2, 16, 100), None)
+    assert y.square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-3)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from signaltok.layers.activation import Activation, Tanh
 from signaltok.layers.codec import least_cells, next_piece, numbered, reach_of, stride_of, whole
 from signaltok.layers.conv import check_axes
+from signaltok.layers.convolution import Convolution
 from signaltok.layers.convolutions import Convolutions
 from signaltok.layers.even_start import start_evenly
 from signaltok.layers.noise import Noise
@@ -15,6 +16,8 @@ from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.signal_layer import Chain, SignalLayer
 from signaltok.parts import Decoder
 from signaltok.types.memory import Memory
+
+LOUDNESS = 0.1  # about the root mean square of sounds; rates of 1e-3 take a thousand steps from one to there
 
 
 class CodecDecoder(Decoder):
@@ -70,6 +73,8 @@ class CodecDecoder(Decoder):
             layers["final"] = Tanh()
         self.trunk = Chain(layers=layers)
         start_evenly(self.trunk, activation.gain)
+        if (norm := self.last_layer.norm) is not None:  # what comes out of it has no loudness but its gain
+            nn.init.constant_(norm.weight, LOUDNESS)
         self.axes, self.channels, self.latent_dim = axes, channels, latent_dim
         self.stride = (stride_of(self.trunk),) * axes
         self.receptive_field = reach_of(self.trunk, axes)
@@ -80,9 +85,11 @@ class CodecDecoder(Decoder):
         return whole(self.trunk, z_q, lengths)
 
     @property
-    def last_layer(self) -> nn.Module:
+    def last_layer(self) -> Convolution:
         """See Decoder; with a group norm after it, it is not the last to be registered."""
-        return self.trunk.get_submodule("project")
+        layer = self.trunk.get_submodule("project")
+        assert isinstance(layer, Convolution)
+        return layer
 
     def carry_on(self, piece: Float[Tensor, "1 d l"], memory: Memory) -> Float[Tensor, "1 c n"]:
         """See Decoder."""
