@@ -4,7 +4,6 @@ What a quantizer's file says and what an experiment says meet in two places: the
 losses to the objective. Both are held to here, and test_composition.py holds the result to what Hydra composes.
 """
 
-import copy
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -30,6 +29,11 @@ def without_codes(config: DictConfig) -> Settings:
     return raw(config)
 
 
+def resolved(settings: Settings) -> Settings:
+    """The settings with every interpolation replaced by what it stands for."""
+    return plain(OmegaConf.create(settings))
+
+
 def brought(config: DictConfig, identity: DictConfig) -> Settings:
     """What a quantizer's file adds to any settings, unresolved: the quantizer, and its losses in the objective.
 
@@ -49,13 +53,14 @@ def brought(config: DictConfig, identity: DictConfig) -> Settings:
 
 
 def laid_over(experiment: Settings, quantizer: Settings) -> Settings:
-    """What without_codes and brought gave, together; resolved."""
-    settings = copy.deepcopy(experiment)
+    """What without_codes gave, resolved, and what brought gave; a quantizer's file reads the encoder and itself."""
+    own = resolved({"encoder": experiment["encoder"], **quantizer})
+    objective = dict(experiment["objective"])
     for part in PARTS:
-        added, there = quantizer["objective"][part], settings["objective"][part]
+        added, there = own["objective"][part], objective[part]
         assert not added.keys() & there.keys(), f"both say objective.{part}: {added.keys() & there.keys()}"
-        there |= added
-    return plain(OmegaConf.create({**settings, "quantizer": quantizer["quantizer"]}))
+        objective[part] = {**there, **added}
+    return {**experiment, "quantizer": own["quantizer"], "objective": objective}
 
 
 def raw(config: DictConfig) -> Settings:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
-from laid_over import Settings, brought, laid_over, without_codes
+from laid_over import Settings, brought, laid_over, resolved, without_codes
 
 from signaltok.tokenizer import Tokenizer
 from signaltok.training import assemble
@@ -49,7 +49,7 @@ EXPERIMENTS = [name for name in EVERY if not name.startswith("lm_")]  # those of
 def experiment_without_codes(name: str) -> Settings:
     config = composed(f"experiment={name}", "quantizer=identity")
     check(plain(config), TrainConfig)
-    return without_codes(config)
+    return resolved(without_codes(config))
 
 
 @cache

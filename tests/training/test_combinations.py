@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from laid_over import Settings, brought, laid_over, without_codes
+from laid_over import Settings, brought, laid_over, resolved, without_codes
 from omegaconf import DictConfig
 from tiny_runs import APART, AUDIO, PARTS, QUANTIZERS, SEQUENCE, TINY, composed
 
@@ -89,7 +89,7 @@ def test_what_trains_first_holds_every_quantizer_and_every_pair_of_networks():
 def test_two_steps(tmp_path, encoder, quantizer, decoder):
     base = networks(encoder, decoder)
     places = {**base["paths"], "output_dir": str(tmp_path / "run"), "log_dir": str(tmp_path)}
-    settings = laid_over({**base, "paths": places}, small(quantizer))
+    settings = laid_over(resolved({**base, "paths": places}), small(quantizer))
     check(settings, TrainConfig)
     figures = run(settings, command=["test"], overrides=[])
     assert figures["train/steps"] == 2
