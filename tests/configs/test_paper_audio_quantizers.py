@@ -82,7 +82,7 @@ def test_snac() -> None:
 
 def test_mimi() -> None:
     quantizer = built("mimi")
-    assert isinstance(quantizer, SplitQuantizer) and quantizer.unquantized == 0.5
+    assert isinstance(quantizer, SplitQuantizer) and quantizer.unquantized == 0.5 and not quantizer.residual
     # transformers, MimiConfig: num_quantizers 32, of them 1 semantic; codebook_size 2048, codebook_dim 256, hidden 512.
     assert tables(quantizer) == [(2048, 256)] * 32
     assert quantizer.to_semantic.weight.shape == quantizer.to_acoustic.weight.shape == (256, 512)

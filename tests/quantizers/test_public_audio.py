@@ -232,6 +232,7 @@ def test_mimi_gives_the_same_codes_and_vectors_for_any_number_of_levels() -> Non
         latent_dim=dim,
         semantic=residual(vector(inner, size), 1, inner),
         acoustic=residual(vector(inner, size), count - 1, inner),
+        residual=False,
         unquantized=0.0,
     ).eval()
     pairs = (

@@ -22,12 +22,16 @@ def stack(dropout: float = 0.0) -> ResidualQuantizer:
 
 
 def build(
-    semantic: Quantizer | None = None, other: Quantizer | None = None, unquantized: float = 0.0
+    semantic: Quantizer | None = None,
+    other: Quantizer | None = None,
+    unquantized: float = 0.0,
+    residual: bool = False,
 ) -> SplitQuantizer:
     return SplitQuantizer(
         latent_dim=DIM,
         semantic=semantic or vector(2),
         acoustic=other or stack(),
+        residual=residual,
         unquantized=unquantized,
     ).train()
 
@@ -70,6 +74,49 @@ def test_the_gradient_is_the_sum_of_the_members_maps() -> None:
     maps = quantizer.from_semantic.weight @ quantizer.to_semantic.weight
     maps = maps + quantizer.from_acoustic.weight @ quantizer.to_acoustic.weight
     assert torch.allclose(through, torch.einsum("ij,bil->bjl", maps, upstream), atol=1e-12)
+
+
+def test_in_line_acoustic_levels_see_what_the_semantic_one_left() -> None:
+    quantizer, z = build(residual=True), torch.randn(2, DIM, 40)
+    quantizer(z)
+    quantizer.eval()
+    codes = quantizer.encode(z)
+    assert torch.equal(codes[0], quantizer.semantic.encode(pointwise(quantizer.to_semantic, z))[0])
+    left = z - quantizer.decode(codes[:1])
+    expected = quantizer.acoustic.encode(torch.einsum("ij,bjl->bil", quantizer.to_acoustic.weight, left))
+    for own, other in zip(codes[1:], expected, strict=True):
+        assert torch.equal(own, other)
+    aside = build()
+    aside.load_state_dict(quantizer.state_dict())
+    beside = aside.eval().encode(z)
+    assert torch.equal(beside[0], codes[0]) and not torch.equal(beside[1], codes[1])
+    assert torch.equal(aside.decode(codes), quantizer.decode(codes))
+    assert torch.equal(quantizer(z).z_q, quantizer.decode(codes))
+
+
+def test_in_line_training_searches_as_encoding_does() -> None:
+    quantizer, z = build(residual=True), torch.randn(2, DIM, 40)
+    quantizer(z)
+    before = copy.deepcopy(quantizer).eval()
+    learned = quantizer(z)
+    for own, other in zip(learned.codes, before.encode(z), strict=True):
+        assert torch.equal(own, other)
+    assert torch.allclose(learned.z_q, before.decode(learned.codes), atol=1e-6)
+    assert torch.allclose(learned.semantic, before.decode(learned.codes[:1]), atol=1e-6)
+
+
+def test_in_line_the_gradient_is_that_of_the_composition_without_rounding() -> None:
+    quantizer = build(residual=True).double()
+    z, upstream = torch.randn(2, DIM, 40).double(), torch.randn(2, DIM, 40).double()
+    quantizer(z)
+    z.requires_grad_()
+    (through,) = torch.autograd.grad(quantizer(z).z_q, z, upstream)
+    # dz_q / dz = B_s A_s + B_a A_a (I - B_s A_s): the residual is not cut off.
+    semantic = quantizer.from_semantic.weight @ quantizer.to_semantic.weight
+    acoustic = quantizer.from_acoustic.weight @ quantizer.to_acoustic.weight
+    maps = semantic + acoustic @ (torch.eye(DIM).double() - semantic)
+    assert torch.allclose(through, torch.einsum("ij,bil->bjl", maps, upstream), atol=1e-12)
+    assert not torch.allclose(maps, semantic + acoustic, atol=1e-3)
 
 
 def test_losses_are_means_over_all_levels() -> None:

@@ -95,6 +95,7 @@ def read(source: Source) -> Published:
         latent_dim=dim,
         semantic=nearest_level(inner, size),
         acoustic=residual(nearest_level(inner, size), levels - 1),
+        residual=False,
         unquantized=0.0,
     )
 

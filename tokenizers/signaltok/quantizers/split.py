@@ -7,6 +7,16 @@ Both see the same latent, each by linear maps of its own, and what they look up 
 so what a semantic level is taught (by distillation, say) costs the acoustic levels nothing that they could not say
 themselves: no level is the residual of the semantic one. The gradient of z_q to each inner latent, A_s z and A_a z, is
 as its quantizer passes it; where both pass it straight through, dz_q / dz = B_s A_s + B_a A_a.
+
+In line (SpeechTokenizer, Zhang et al. 2023, section 3.1) the acoustic levels quantize what the semantic one left,
+
+    z_q = s + B_a Q_a(A_a (z - s)),  s = B_s Q_s(A_s z).
+
+The residual is not cut off, as in a residual stack of levels with maps of their own (quantizers.residual), so
+
+    dz_q / dz = B_s A_s + B_a A_a (I - B_s A_s),
+
+which is the gradient of the same composition without rounding.
 """
 
 import torch
@@ -23,12 +33,15 @@ from signaltok.types.quantized import Quantized
 class SplitQuantizer(Quantizer):
     """Levels: those of `semantic`, then those of `acoustic`; the first so many decode alone.
 
-    semantic, acoustic: quantizers over inner latents of their own widths (their latent_dim). unquantized: share of the
+    semantic, acoustic: quantizers over inner latents of their own widths (their latent_dim). residual: whether the
+    acoustic levels see what the semantic ones left, or the latent itself. unquantized: share of the
     items that, in training, go on as their latent itself while both quantizers learn from them too; drawn for the items
     of all processes together. Losses are means over all levels under the members' own names, which are the same.
     """
 
-    def __init__(self, *, latent_dim: int, semantic: Quantizer, acoustic: Quantizer, unquantized: float) -> None:
+    def __init__(
+        self, *, latent_dim: int, semantic: Quantizer, acoustic: Quantizer, residual: bool, unquantized: float
+    ) -> None:
         super().__init__()
         if not 0 <= unquantized < 1:
             raise ValueError(f"unquantized is a share of the items, at least 0 and under 1, got {unquantized}")
@@ -39,7 +52,7 @@ class SplitQuantizer(Quantizer):
                 f"semantic and acoustic must have the same losses, got {sorted(semantic.loss_names())} and "
                 f"{sorted(acoustic.loss_names())}"
             )
-        self.latent_dim, self.unquantized = latent_dim, float(unquantized)
+        self.latent_dim, self.residual, self.unquantized = latent_dim, residual, float(unquantized)
         self.to_semantic = nn.Linear(latent_dim, semantic.latent_dim, bias=False)
         self.semantic = semantic
         self.from_semantic = nn.Linear(semantic.latent_dim, latent_dim, bias=False)
@@ -64,8 +77,10 @@ class SplitQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """See Quantizer."""
-        semantic, acoustic = (pointwise(layer, z).contiguous() for layer in (self.to_semantic, self.to_acoustic))
-        return self.semantic.encode(semantic) + self.acoustic.encode(acoustic)
+        semantic = self.semantic.encode(pointwise(self.to_semantic, z).contiguous())
+        if self.residual:
+            z = z - pointwise(self.from_semantic, self.semantic.decode(semantic))
+        return semantic + self.acoustic.encode(pointwise(self.to_acoustic, z).contiguous())
 
     def decode(self, codes: tuple[Int64[Tensor, "b *l"], ...]) -> Float[Tensor, "b d *l"]:
         """See Quantizer; the semantic levels, and as many acoustic ones as there are codes for."""
@@ -77,11 +92,10 @@ class SplitQuantizer(Quantizer):
 
     def learn(self, z: Float[Tensor, "b d *l"], mask: Bool[Tensor, "b 1 *l"] | None) -> Quantized:
         """See Quantizer."""
-        members = [
-            self.semantic(pointwise(self.to_semantic, z), mask),
-            self.acoustic(pointwise(self.to_acoustic, z), mask),
-        ]
-        semantic = pointwise(self.from_semantic, members[0].z_q)
+        first = self.semantic(pointwise(self.to_semantic, z), mask)
+        semantic = pointwise(self.from_semantic, first.z_q)
+        left = z - semantic if self.residual else z
+        members = [first, self.acoustic(pointwise(self.to_acoustic, left), mask)]
         z_q = semantic + pointwise(self.from_acoustic, members[1].z_q)
         if self.draws is not None:
             z_q = torch.where(self._passed(z), z, z_q)
