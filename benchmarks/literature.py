@@ -1,6 +1,6 @@
 """Claims of the literature, reproduced in small: equal data, steps and encoders, three seeds, one table.
 
-python benchmarks/literature.py images|audio|video [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
+python benchmarks/literature.py images|audio|video|speech [--claims 1,4,13] [--seeds 0,1,2] [--steps N]
     [--workers 2] [--table] [--out FOLDER] [--plot images.png]
 
 Runs are shared between claims and complete ones are not run again, so the same command goes on where it was broken off.
@@ -121,8 +121,11 @@ def missing(folder: Path, extra: str | None) -> bool:
     return not (folder / ("summary.json" if extra is None else "extra.json")).is_file()
 
 
-def run_all(jobs: list[tuple[list[str], Path, str | None, str | None]], workers: int) -> None:
-    """Every job that is not complete, some at a time, each in a process forked from one with everything imported."""
+def run_all(jobs: list[tuple[list[str], Path, str | None, str | None]], workers: int, after: dict[Path, Path]) -> None:
+    """Every job that is not complete, some at a time, each in a process forked from one with everything imported.
+
+    after: the folder of a job -> that of the job whose run it looks at, which has to be complete first.
+    """
     from rich.progress import Progress
 
     context = multiprocessing.get_context("forkserver")
@@ -132,8 +135,11 @@ def run_all(jobs: list[tuple[list[str], Path, str | None, str | None]], workers:
     with Progress() as progress:
         task = progress.add_task("runs", total=len(waiting))
         while waiting or running:
-            while waiting and len(running) < workers:
-                overrides, folder, extra, before = waiting.pop(0)
+            unfinished = {folder for _, folder in running} | {job[1] for job in waiting}
+            ready = [job for job in waiting if after.get(job[1]) not in unfinished]
+            while ready and len(running) < workers:
+                waiting.remove(job := ready.pop(0))
+                overrides, folder, extra, before = job
                 for path in sorted(folder.rglob("*"), reverse=True):  # of a run that was broken off
                     path.unlink() if path.is_file() or path.is_symlink() else path.rmdir()
                 process = context.Process(target=execute, args=(overrides, folder, extra, before))
@@ -164,7 +170,7 @@ def report(claims: list[Claim], chosen: set[str], values: Values, seeds: int, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subject", choices=["images", "audio", "video"])
+    parser.add_argument("subject", choices=["images", "audio", "video", "speech"])
     parser.add_argument("--claims", help="their names, comma-separated; by default all")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, help="of a run; by default what the subject says")
@@ -184,6 +190,8 @@ def main() -> None:
     needed = dict.fromkeys(run for claim in subject.CLAIMS if claim.name in chosen for run in claim.runs)
     steps = options.steps or subject.STEPS
     jobs, places = [], {}
+    looks_at: dict[str, str] = getattr(subject, "AFTER", {})
+    needed = dict.fromkeys([*(looks_at[run] for run in needed if run in looks_at), *needed])
     for name in needed:
         for seed in seeds:
             folder = (options.out / f"{steps}" / name / str(seed)).resolve()
@@ -191,7 +199,8 @@ def main() -> None:
             overrides = [*subject.overrides(name, steps), f"seed={seed}"]
             jobs.append((overrides, folder, subject.EXTRA.get(name), subject.DEFECTS.get(name)))
     if not options.table:
-        run_all(jobs, options.workers)
+        after = {places[name, seed]: places[looks_at[name], seed] for name, seed in places if name in looks_at}
+        run_all(jobs, options.workers, after)
     values: Values = {}
     for (name, _), folder in places.items():
         if not missing(folder, subject.EXTRA.get(name)):

@@ -95,7 +95,7 @@ def test_the_split_codec_is_taught_at_its_own_rate():
     tokenizer, objective = build_tokenizer(config), build(config["objective"])
     distill, tower = objective.terms["distill"], objective.terms["tower"]
     assert isinstance(tokenizer.quantizer, SplitQuantizer) and len(tokenizer.quantizer.codebook_sizes) == 8
-    assert tokenizer.encoder.stride == tower.encoder.stride == distill.teacher.layer.stride == (640,)
+    assert tokenizer.encoder.stride == tower.encoder.stride == distill.teacher.layer.stride == (320,)
     assert distill.teacher.layer in tower._followers and not list(distill.transformer.blocks)
     objective.check(tokenizer.quantizer)
 

@@ -97,9 +97,7 @@ def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[]
     return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
 
 
-def split(
-    acoustic: Callable[[], Quantizer], unquantized: float, residual: bool = False
-) -> Callable[[], Quantizer]:
+def split(acoustic: Callable[[], Quantizer], unquantized: float, residual: bool = False) -> Callable[[], Quantizer]:
     return lambda: SplitQuantizer(
         latent_dim=DIM,
         semantic=vector(latent_dim=3, codebook_dim=3)(),

@@ -65,6 +65,11 @@ QUANTIZERS = {
     "snac_small": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "split_small": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
     "split_residual_small": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
+    "split_directions": (
+        "quantizer.acoustic.level.codebook_size=16",
+        "quantizer.acoustic.level.codebook_dim=2",
+        "quantizer.semantic.latent_dim=3",
+    ),
     "split": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
     "parallel": (
         "quantizer.level.codebook_size=16",
