@@ -195,6 +195,7 @@ def main() -> None:
     for name in needed:
         for seed in seeds:
             folder = (options.out / f"{steps}" / name / str(seed)).resolve()
+            folder.parent.mkdir(parents=True, exist_ok=True)  # so that a path by way of it leads to other runs
             places[name, seed] = folder
             overrides = [*subject.overrides(name, steps), f"seed={seed}"]
             jobs.append((overrides, folder, subject.EXTRA.get(name), subject.DEFECTS.get(name)))
