@@ -15,10 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from speech_tokens import STEP, codes_at, encoded, spread, told
+from speech_tokens import heard, told
 from torch import Tensor
 
-from signaltok.data.phones import PHONES, phones_at, read_phones
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.config.build import build
 from signaltok.training.start import read_tokenizer
@@ -84,22 +83,10 @@ def phones_told(tokenizer: Tokenizer, folder: Path) -> dict[str, float]:
     """phone_<level>: the share of the moments of every second file whose phone is their code's commonest one."""
     if not folder.is_dir():
         raise ValueError(f"there is no {folder}; data/fetch/sounds.py lays festvox-ru out, see the head of this file")
-    assert tokenizer.sample_rate is not None
-    spoken, labels, at, halves = read_phones(folder / PHONES), {}, [], []
-    said: list[list[Tensor]] = [[] for _ in tokenizer.quantizer.codebook_sizes]
-    for number, key in enumerate(spread(sorted(spoken), FILES)):
-        stack = encoded(tokenizer, folder / key)
-        moments = torch.arange(STEP / 2, spoken[key][-1].end, STEP, dtype=torch.float64)
-        found = phones_at(spoken[key], moments.tolist())
-        known = torch.tensor([label is not None for label in found])
-        at.append(torch.tensor([labels.setdefault(label, len(labels)) for label in found if label is not None]))
-        halves.append(torch.full((len(at[-1]),), number % 2 == 1))
-        for level, codes in enumerate(said):
-            codes.append(codes_at(stack, level, moments[known], tokenizer.sample_rate))
-    phone, held_out = torch.cat(at), torch.cat(halves)
+    known, sizes = heard(tokenizer, folder, FILES), tokenizer.quantizer.codebook_sizes
     return {
-        f"phone_{level}": told(phone, torch.cat(codes), held_out, len(labels), size)
-        for level, (codes, size) in enumerate(zip(said, tokenizer.quantizer.codebook_sizes, strict=True))
+        f"phone_{level}": told(known.phone, codes, known.held_out, known.labels, size)
+        for level, (codes, size) in enumerate(zip(known.codes, sizes, strict=True))
     }
 
 

@@ -15,6 +15,7 @@ a folder is a speaker with his language and his recording, which this cannot tel
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -79,6 +80,43 @@ def encoded(tokenizer: Tokenizer, path: Path) -> TokenStack:
         return tokenizer.encode(read_audio(path, tokenizer.sample_rate, tokenizer.encoder.channels)[None])
 
 
+@dataclass(frozen=True)
+class Heard:
+    """Moments of labelled files: phone [n], whether its file is held out [n], codes [n] of each level; labels: phones.
+
+    stacks: of the files, in their order.
+    """
+
+    phone: Tensor
+    held_out: Tensor
+    codes: list[Tensor]
+    labels: int
+    stacks: list[TokenStack]
+
+
+def heard(tokenizer: Tokenizer, folder: Path, files: int) -> Heard:
+    """What a tokenizer makes of so many files of a folder with phones.tsv; every second one is held out."""
+    assert tokenizer.sample_rate is not None
+    spoken, labels, at, halves, stacks = read_phones(folder / PHONES), {}, [], [], []
+    said: list[list[Tensor]] = [[] for _ in tokenizer.quantizer.codebook_sizes]
+    for number, key in enumerate(spread(sorted(spoken), files)):
+        stacks.append(stack := encoded(tokenizer, folder / key))
+        moments = torch.arange(STEP / 2, spoken[key][-1].end, STEP, dtype=torch.float64)
+        found = phones_at(spoken[key], moments.tolist())
+        known = torch.tensor([label is not None for label in found])
+        at.append(torch.tensor([labels.setdefault(label, len(labels)) for label in found if label is not None]))
+        halves.append(torch.full((len(at[-1]),), number % 2 == 1))
+        for level, codes in enumerate(said):
+            codes.append(codes_at(stack, level, moments[known], tokenizer.sample_rate))
+    return Heard(
+        phone=torch.cat(at),
+        held_out=torch.cat(halves),
+        codes=[torch.cat(codes) for codes in said],
+        labels=len(labels),
+        stacks=stacks,
+    )
+
+
 def rows_of(
     name: str, tokenizer: Tokenizer, phones: Path, voices: list[Path], files: int, each: int
 ) -> list[list[str]]:
@@ -86,21 +124,8 @@ def rows_of(
     if tokenizer.sample_rate is None:
         raise SystemExit(f"{name} is no tokenizer of sounds")
     rate, sizes = tokenizer.sample_rate, tokenizer.quantizer.codebook_sizes
-    spoken = read_phones(phones / PHONES)
-    labels: dict[str, int] = {}
-    at, halves, said = [], [], [[] for _ in sizes]
-    counts, seconds = [torch.zeros(size, dtype=torch.int64) for size in sizes], 0.0
-    for number, key in enumerate(spread(sorted(spoken), files)):
-        stack = encoded(tokenizer, phones / key)
-        moments = torch.arange(STEP / 2, spoken[key][-1].end, STEP, dtype=torch.float64)
-        found = phones_at(spoken[key], moments.tolist())
-        known = torch.tensor([label is not None for label in found])
-        at.append(torch.tensor([labels.setdefault(label, len(labels)) for label in found if label is not None]))
-        halves.append(torch.full((len(at[-1]),), number % 2 == 1))
-        seconds += stack.signal_size[0] / rate
-        for level in range(len(sizes)):
-            said[level].append(codes_at(stack, level, moments[known], rate))
-            counts[level] += torch.bincount(stack.levels[level].flatten(), minlength=sizes[level])
+    known = heard(tokenizer, phones, files)
+    seconds = sum(stack.signal_size[0] for stack in known.stacks) / rate
     bags, of_voice = [[] for _ in sizes], []
     for voice, folder in enumerate(voices):
         for key in spread(sorted(find_files(folder, SUFFIXES)), each):
@@ -109,25 +134,25 @@ def rows_of(
             for level, size in enumerate(sizes):
                 bag = torch.bincount(stack.levels[level].flatten(), minlength=size).double()
                 bags[level].append(bag / bag.sum().clamp_min(1))
-    phone, held_out = torch.cat(at), torch.cat(halves)
-    rows = []
-    for level, size in enumerate(sizes):
-        codes = torch.cat(said[level])
-        quality = unit_quality(joint_counts(phone, codes, len(labels), size))
-        chance = shuffled(phone, codes, len(labels), size, seed=0)
-        per_second = int(counts[level].sum()) / seconds
-        used = per_second * entropy_bits(counts[level])
+    phone, held_out, rows = known.phone, known.held_out, []
+    for level, (size, codes) in enumerate(zip(sizes, known.codes, strict=True)):
+        quality = unit_quality(joint_counts(phone, codes, known.labels, size))
+        chance = shuffled(phone, codes, known.labels, size, seed=0)
+        count = torch.bincount(torch.cat([stack.levels[level].flatten() for stack in known.stacks]), minlength=size)
+        per_second = int(count.sum()) / seconds
+        used = per_second * entropy_bits(count)
         rows.append(
             [
                 name, str(level), f"{per_second:.1f}", f"{per_second * math.log2(size):.0f} / {used:.0f}",
-                f"{100 * told(phone, codes, held_out, len(labels), size):.1f}",
+                f"{100 * told(phone, codes, held_out, known.labels, size):.1f}",
                 f"{quality.phone_purity:.3f} ({chance.phone_purity:.3f})", f"{quality.pnmi:.3f} ({chance.pnmi:.3f})",
                 f"{100 * voice_told(torch.stack(bags[level]), torch.tensor(of_voice)):.1f}" if voices else "–",
             ]
         )  # fmt: skip
     commonest = F.one_hot(phone[~held_out]).sum(0).argmax()
     share = float((phone[held_out] == commonest).double().mean())
-    print(f"{name}: {len(at)} files, {len(phone):,} moments, {len(labels)} phones, commonest {100 * share:.1f} %")
+    measured = f"{len(known.stacks)} files, {len(phone):,} moments, {known.labels} phones"
+    print(f"{name}: {measured}, commonest {100 * share:.1f} %")
     return rows
 
 

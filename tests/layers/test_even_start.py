@@ -11,6 +11,21 @@ from signaltok.layers.lstm import Lstm
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.signal_layer import Chain
 
+CODEC = {
+    "axes": 1,
+    "channels": 1,
+    "width": 8,
+    "strides": [4, 4, 5, 4],
+    "kernel": 7,
+    "last_kernel": 7,
+    "depthwise": False,
+    "units": ResidualUnits(kernel=3, dilations=[1], compress=2, shortcut=True),
+    "activation": Elu(),
+    "convolutions": Convolutions(padding="causal", mode="reflect", norm="weight"),
+    "latent_layers": None,
+    "latent_dim": 32,
+}
+
 
 def evenly(layer):
     torch.manual_seed(0)
@@ -67,22 +82,8 @@ def test_branches_together_add_what_they_are_given(count):
 def test_what_a_codec_says_first_depends_on_what_it_hears():
     """With the start of torch.nn the share was 4e-5: the latents, and every code, were the same for all sounds."""
     torch.manual_seed(0)
-    common = {
-        "axes": 1,
-        "channels": 1,
-        "width": 8,
-        "strides": [4, 4, 5, 4],
-        "kernel": 7,
-        "last_kernel": 7,
-        "depthwise": False,
-        "units": ResidualUnits(kernel=3, dilations=[1], compress=2, shortcut=True),
-        "activation": Elu(),
-        "convolutions": Convolutions(padding="causal", mode="reflect", norm="weight"),
-        "latent_layers": None,
-        "latent_dim": 32,
-    }
-    encoder = CodecEncoder(**common, last_activation=True, completion="layers", bottleneck=[Lstm(width=128, layers=2)])
-    decoder = CodecDecoder(**common, noise=False, final_tanh=False, bottleneck=[Lstm(width=128, layers=2)])
+    encoder = CodecEncoder(**CODEC, last_activation=True, completion="layers", bottleneck=[Lstm(width=128, layers=2)])
+    decoder = CodecDecoder(**CODEC, noise=False, final_tanh=False, bottleneck=[Lstm(width=128, layers=2)])
     x = 0.1 * torch.randn(4, 1, 6400)
     with torch.no_grad():
         y = decoder(encoder(x, None), None)
@@ -92,22 +93,7 @@ def test_what_a_codec_says_first_depends_on_what_it_hears():
 
 def test_behind_a_norm_a_codec_begins_about_as_loud_as_sounds_are():
     torch.manual_seed(0)
-    decoder = CodecDecoder(
-        axes=1,
-        channels=2,
-        width=8,
-        strides=[4, 4],
-        kernel=7,
-        last_kernel=7,
-        depthwise=False,
-        noise=False,
-        final_tanh=False,
-        units=ResidualUnits(kernel=3, dilations=[1], compress=2, shortcut=True),
-        activation=Elu(),
-        convolutions=Convolutions(padding="same", mode="reflect", norm="time_group"),
-        bottleneck=None,
-        latent_layers=None,
-        latent_dim=16,
-    )
-    y = decoder(torch.randn(2, 16, 100), None)
+    normed = {**CODEC, "channels": 2, "convolutions": Convolutions(padding="same", mode="reflect", norm="time_group")}
+    decoder = CodecDecoder(**normed, noise=False, final_tanh=False, bottleneck=None)
+    y = decoder(torch.randn(2, 32, 100), None)
     assert y.square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-3)
