@@ -13,11 +13,14 @@ from torch import Tensor
 
 from signaltok.data.audio_file import Header, read_header
 from signaltok.data.read_audio import RESAMPLING, check_channels, read_segment, resampled_length
+from signaltok.data.remembered import Remembered
 from signaltok.data.source import digest
 from signaltok.data.split import SPLITS, Split
 
 CONTENT_LIMIT = 2**30
 NAMED = 5  # files that cannot be read, beyond which they are counted only
+SHORT_SECONDS = 30  # files up to this are decoded whole and remembered, longer ones by the stretch
+MEMORY = 2**28  # bytes of them
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +55,8 @@ class AudioFiles(AudioSource):
     """Files under root, by split; a key is a path relative to root.
 
     split_rule: how they were split, in words. resample: whether files of another rate are resampled, or refused. Files
-    that cannot be read are left out, counted and named in describe; all headers are read when this is built.
+    that cannot be read are left out, counted and named in describe; all headers are read when this is built. A file of
+    up to SHORT_SECONDS is decoded whole, however little of it is asked for, as it is bound to be asked for again.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class AudioFiles(AudioSource):
                 raise ValueError(f"data.{name} is {value}; it must be 1 or more")
         self.root, self.split_rule = root, split_rule
         self.sample_rate, self.channels = sample_rate, channels
+        self._remembered = Remembered(limit=MEMORY)
         everything = sorted({key for keys in files.values() for key in keys})
         self._headers: dict[str, Header] = {}
         self.unreadable: dict[str, str] = {}
@@ -124,6 +129,12 @@ class AudioFiles(AudioSource):
 
     def segment(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
         """See AudioSource."""
+        length = self.length(key)
+        if length > SHORT_SECONDS * self.sample_rate:
+            return self._read(key, start, stop)
+        return self._remembered(key, lambda: self._read(key, 0, length))[:, start:stop].clone()
+
+    def _read(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
         return read_segment(self.root / key, self._headers[key], self.sample_rate, self.channels, start, stop)
 
     def fingerprint(self) -> str:

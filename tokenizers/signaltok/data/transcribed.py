@@ -13,6 +13,7 @@ from signaltok.data.audio_folder import TRANSCRIPTS, AudioFolder, read_transcrip
 from signaltok.data.collate import Item
 from signaltok.data.order import Passes
 from signaltok.data.read_audio import resample
+from signaltok.data.remembered import Remembered
 from signaltok.data.signal_data import CountedItems, NumberedItems, SignalData
 from signaltok.data.split import SPLITS, Split, check_split
 from signaltok.data.utterance_order import UtteranceOrder
@@ -23,6 +24,7 @@ from signaltok.types.transcript import Transcript
 UNMATCHED = ("error", "leave_out")
 NAMED = 8
 STEPS = 20  # speeds are of so many parts of one, so that resampling has short filters
+MEMORY = 2**29  # bytes of utterances at another speed that are kept
 _log = logging.getLogger(__name__)
 
 
@@ -46,14 +48,17 @@ class SpedUtterances(NumberedItems):
     def __init__(self, utterances: Utterances, speeds: Sequence[float], seed: int) -> None:
         self.utterances, self.speeds = utterances, tuple(speeds)
         self._passes = Passes(size=len(utterances), seed=seed)
+        self._remembered = Remembered(limit=MEMORY)
 
     def __getitem__(self, number: int) -> Item:
         item = self.utterances[number % len(self.utterances)]
         with self._passes.drawing(number):
             speed = self.speeds[int(torch.randint(len(self.speeds), ()))]
         # Read as if it had more samples a second than it has, it is over sooner.
-        signal = resample(item.signal, round(speed * STEPS), STEPS)
-        return item._replace(key=f"{item.key}#speed={speed:g}", signal=signal.clamp(-1.0, 1.0))
+        signal = self._remembered(
+            (item.key, speed), lambda: resample(item.signal, round(speed * STEPS), STEPS).clamp(-1.0, 1.0)
+        )
+        return item._replace(key=f"{item.key}#speed={speed:g}", signal=signal.clone())
 
 
 class TranscribedFolderData(SignalData):
