@@ -121,6 +121,7 @@ SPOKEN = {  # what goes with what says something
     ("encoder", "speech_frames"): ["experiment=speech_bestrq"],
     ("decoder", "text"): ["encoder=speech"],
     ("decoder", "text_phonemes"): ["encoder=speech"],
+    ("decoder", "text_russian"): ["encoder=speech", "encoder.latent_dim=36"],
     ("decoder", "text_subwords"): ["encoder=speech", "data=speech_transcribed"],
     ("objective", "ctc"): ["encoder=speech", "decoder=text"],
     ("objective", "units"): ["experiment=speech_units"],

@@ -28,6 +28,14 @@ def test_sounds_are_padded_too() -> None:
     ]
 
 
+def test_a_batch_is_padded_to_a_multiple() -> None:
+    items = [Item("a", torch.ones(1, 3)), Item("b", torch.ones(1, 5))]
+    assert collate(items, multiple=4).signal.tolist() == [[[1.0] * 3 + [0] * 5], [[1.0] * 5 + [0] * 3]]
+    alone = collate(items[:1], multiple=4)
+    assert alone.signal.tolist() == [[[1.0, 1, 1, 0]]] and alone.lengths is not None and alone.lengths.tolist() == [[3]]
+    assert collate(items[:1], multiple=3).lengths is None
+
+
 def test_items_that_do_not_go_together_are_named() -> None:
     with pytest.raises(ValueError, match=r"same channels .* got a \(3, 2, 2\), b \(1, 2, 2\)"):
         collate([Item("a", torch.ones(3, 2, 2)), Item("b", torch.ones(1, 2, 2))])

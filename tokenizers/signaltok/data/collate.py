@@ -20,8 +20,11 @@ class Item(NamedTuple):
     pair: Float[Tensor, "..."] | None = None
 
 
-def collate(items: Sequence[Item]) -> Batch:
-    """Stack items; where they differ in extent, pad with zeros at the end of each axis and note the lengths."""
+def collate(items: Sequence[Item], multiple: int = 1) -> Batch:
+    """Stack items; where they differ in extent, pad with zeros at the end of each axis and note the lengths.
+
+    multiple: each axis is as long as the longest item, rounded up to a multiple of this.
+    """
     if not items:
         raise ValueError("a batch needs at least one item, got none")
     signals = [item.signal for item in items]
@@ -39,7 +42,7 @@ def collate(items: Sequence[Item]) -> Batch:
         shapes = ", ".join(f"{item.key} {tuple(item.signal.shape)}" for item in items)
         raise ValueError(f"items of one batch need the same channels and number of axes, got {shapes}")
     extents = torch.tensor([signal.shape[1:] for signal in signals], dtype=torch.int64)
-    longest = extents.amax(0)
+    longest = -(-extents.amax(0) // multiple) * multiple
     if (extents == longest).all():
         return Batch(signal=torch.stack(signals), keys=keys, **more)
     padded = signals[0].new_zeros(len(signals), signals[0].shape[0], *longest.tolist())

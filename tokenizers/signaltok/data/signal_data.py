@@ -1,6 +1,7 @@
 """What a run asks of its data, whatever the signals are."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,12 +34,14 @@ class SignalData(ABC):
 
     value_range, channels: of the signals; sample_rate: in samples a second, None for what is no sound. batch_size:
     items a step and process; eval_batch_size does not change any figure. num_workers: processes that load, 0 for none.
+    padded_to: every axis of a batch is padded to a multiple of so many positions.
     """
 
     source: Any  # of pictures or of sounds; what is asked of it here is its fingerprint
     value_range: tuple[float, float] = (-1.0, 1.0)
     channels: int
     sample_rate: int | None = None
+    padded_to: int = 1
 
     def __init__(self, *, batch_size: int, eval_batch_size: int, num_workers: int) -> None:
         for name, value, least in (
@@ -102,7 +105,7 @@ class SignalData(ABC):
     def _loader(self, dataset: Any, **how: Any) -> "DataLoader[Batch]":
         return DataLoader(
             dataset,
-            collate_fn=collate,
+            collate_fn=partial(collate, multiple=self.padded_to),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -24,6 +24,7 @@ from signaltok.types.transcript import Transcript
 UNMATCHED = ("error", "leave_out")
 NAMED = 8
 STEPS = 20  # speeds are of so many parts of one, so that resampling has short filters
+PADDED_SECONDS = 0.5  # batches are of so many whole ones: kernels are compiled for every shape, and so for few
 MEMORY = 2**29  # bytes of utterances at another speed that are kept
 _log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class TranscribedFolderData(SignalData):
             )
         self.source = AudioFolder(root=root, split=split, sample_rate=sample_rate, channels=channels, resample=resample)
         self.sample_rate, self.channels = sample_rate, channels
+        self.padded_to = max(1, round(PADDED_SECONDS * sample_rate))
         self.normaliser, self.speeds = normaliser, tuple(speeds)
         self.longest_seconds, self.batch_seconds = longest_seconds, batch_seconds
         self.texts, self.left_out = self._matched(Path(root) / TRANSCRIPTS, unmatched)
