@@ -10,6 +10,7 @@ from tiny_runs import TINY, composed
 from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.training.callbacks.weight_averaging import decay_after
 from signaltok.training.checkpoint_io import AtomicCheckpointIO
+from signaltok.training.config.resolve import unvalidated
 from signaltok.training.evaluation_run import evaluate_run
 from signaltok.training.module import TokenizerModule
 from signaltok.training.optimization import AdamWCosine
@@ -69,6 +70,16 @@ def test_validation_takes_no_random_numbers_from_training(tiny, tmp_path):
     often, once = (read_checkpoint(tmp_path / f"{name}/checkpoints/last.ckpt") for name in ("often", "once"))
     for name, value in once["current_model_state"].items():
         assert torch.equal(value, often["current_model_state"][name]), name
+
+
+@pytest.mark.parametrize(("steps", "interval", "left"), [(1000, 650, 350), (1000, 500, None), (7, 9, None), (7, 5, 2)])
+def test_steps_that_nothing_validates_are_told(steps, interval, left):
+    words = unvalidated(steps, interval)
+    assert (words is None) == (left is None)
+    if words is not None:
+        assert f"the last {left} steps" in words
+        divisor = int(words.split()[-3])
+        assert steps % divisor == 0 and unvalidated(steps, divisor) is None
 
 
 def test_weights_are_averaged_and_codebooks_are_the_live_ones(tiny, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """From a plain, checked config to the objects of a training run."""
 
+import logging
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,7 +17,7 @@ from signaltok.training.adversarial import GradientClip
 from signaltok.training.callbacks.clock import TrainingClock
 from signaltok.training.checkpoint_io import AtomicCheckpointIO
 from signaltok.training.config.build import build, build_each
-from signaltok.training.config.resolve import fit_to_length
+from signaltok.training.config.resolve import fit_to_length, unvalidated
 from signaltok.training.data_module import RunData
 from signaltok.training.module import TokenizerModule
 
@@ -24,6 +25,7 @@ CODE_VALUES = ("usage", "perplexity", "dead", "entropy", "tokens")
 RATES = ("bits_per_pixel", "entropy_bits_per_pixel")
 RATES_OF_SOUNDS = ("bitrate", "effective_bitrate")
 RATES_OF_VIDEOS = (*RATES_OF_SOUNDS, "tokens_per_second")
+_log = logging.getLogger(__name__)
 
 
 def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
@@ -95,6 +97,9 @@ def build_trainer(config: dict[str, Any]) -> tuple[pl.Trainer, TrainingClock]:
     clock = TrainingClock()
     callbacks = [*build_each(config["callbacks"]).values(), clock]
     settings = fit_to_length(config["trainer"])
+    words = unvalidated(config["trainer"]["max_steps"], config["trainer"]["val_check_interval"])
+    if words is not None:
+        _log.warning(words)
     if settings["accelerator"] == "gpu" and not torch.cuda.is_available():
         raise ValueError(
             "trainer.accelerator is gpu, but PyTorch finds none here; take trainer=cpu, or trainer=ddp_sim for two "

@@ -62,6 +62,19 @@ def stored(run: Path) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
+def unvalidated(steps: int, interval: int) -> str | None:
+    """Words on the last steps of a run where no validation follows them; None where one does."""
+    interval = min(interval, steps)
+    left = steps % interval
+    if not left:
+        return None
+    whole = max(number for number in range(1, interval + 1) if steps % number == 0)
+    return (
+        f"trainer.max_steps={steps} is no multiple of trainer.val_check_interval={interval}: the last {left} steps are "
+        f"never validated, and a best checkpoint is one of before them; {whole} divides it"
+    )
+
+
 def fit_to_length(trainer: dict[str, Any]) -> dict[str, Any]:
     """The trainer's node as Lightning takes it: intervals of a long run cut down to max_steps, validation in batches.
 
