@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sound_files import MUSIC, SPEECH, bad_files, tone, write
 
+from signaltok.data import audio_source
 from signaltok.data.audio_folder import AudioFolder, normalised, read_transcripts
 
 
@@ -71,6 +72,26 @@ def test_another_rate_is_refused_or_resampled_and_said(tmp_path):
     assert source.length("b.wav") == 16000
     assert source.segment("b.wav", 0, 16000).shape == (1, 16000)
     assert source.describe()["resampled"].startswith("1 files of 44100 Hz, by windowed sinc")
+
+
+def test_a_small_set_is_decoded_once_and_of_a_large_one_no_more_is_read_than_is_asked_for(tmp_path, monkeypatch):
+    write(tmp_path / "a.wav", tone(1, 16000))
+    read, stretches = audio_source.read_segment, []
+
+    def counted(path, header, rate, channels, start, stop):
+        stretches.append((start, stop))
+        return read(path, header, rate, channels, start, stop)
+
+    monkeypatch.setattr(audio_source, "read_segment", counted)
+    kept = folder(tmp_path)
+    first = kept.segment("a.wav", 100, 300)
+    first.zero_()  # what was given is the caller's own
+    small = [kept.segment("a.wav", start, start + 200) for start in (100, 500)]
+    assert stretches == [(0, 16000)]
+    monkeypatch.setattr(audio_source, "MEMORY", 16000 * 4 - 1)
+    large = [folder(tmp_path).segment("a.wav", start, start + 200) for start in (100, 500)]
+    assert stretches[1:] == [(100, 300), (500, 700)]
+    assert all((one == other).all() for one, other in zip(small, large, strict=True)) and small[0].any()
 
 
 def test_stereo_is_mixed_for_a_mono_model_and_more_channels_are_left_out_of_a_stereo_one(tmp_path):

@@ -19,8 +19,8 @@ from signaltok.data.split import SPLITS, Split
 
 CONTENT_LIMIT = 2**30
 NAMED = 5  # files that cannot be read, beyond which they are counted only
-SHORT_SECONDS = 30  # files up to this are decoded whole and remembered, longer ones by the stretch
-MEMORY = 2**28  # bytes of them
+MEMORY = 2**27  # bytes of decoded files that are kept, 35 minutes at 16 kHz
+BYTES = 4  # of a sample
 _log = logging.getLogger(__name__)
 
 
@@ -55,8 +55,8 @@ class AudioFiles(AudioSource):
     """Files under root, by split; a key is a path relative to root.
 
     split_rule: how they were split, in words. resample: whether files of another rate are resampled, or refused. Files
-    that cannot be read are left out, counted and named in describe; all headers are read when this is built. A file of
-    up to SHORT_SECONDS is decoded whole, however little of it is asked for, as it is bound to be asked for again.
+    that cannot be read are left out, counted and named in describe; all headers are read when this is built. Files
+    that fit into MEMORY together are decoded once, whole, and kept; of others no more is read than is asked for.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class AudioFiles(AudioSource):
                 raise ValueError(f"data.{name} is {value}; it must be 1 or more")
         self.root, self.split_rule = root, split_rule
         self.sample_rate, self.channels = sample_rate, channels
-        self._remembered = Remembered(limit=MEMORY)
         everything = sorted({key for keys in files.values() for key in keys})
         self._headers: dict[str, Header] = {}
         self.unreadable: dict[str, str] = {}
@@ -86,6 +85,8 @@ class AudioFiles(AudioSource):
             except ValueError as error:
                 self.unreadable[key] = str(error).removeprefix(f"cannot read {root / key}: ")
         self._check(everything, resample)
+        whole = sum(map(self.length, self._headers)) * channels * BYTES
+        self._remembered = Remembered(limit=MEMORY) if whole <= MEMORY else None
         self._keys: dict[Split, tuple[str, ...]] = {
             split: tuple(key for key in files.get(split, ()) if key in self._headers) for split in SPLITS
         }
@@ -129,10 +130,9 @@ class AudioFiles(AudioSource):
 
     def segment(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
         """See AudioSource."""
-        length = self.length(key)
-        if length > SHORT_SECONDS * self.sample_rate:
+        if self._remembered is None:
             return self._read(key, start, stop)
-        return self._remembered(key, lambda: self._read(key, 0, length))[:, start:stop].clone()
+        return self._remembered(key, lambda: self._read(key, 0, self.length(key)))[:, start:stop].clone()
 
     def _read(self, key: str, start: int, stop: int) -> Float32[Tensor, "c n"]:
         return read_segment(self.root / key, self._headers[key], self.sample_rate, self.channels, start, stop)
