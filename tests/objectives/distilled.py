@@ -43,7 +43,7 @@ class Distilled(nn.Module):
                 "align": align("post"),
                 "distill": Distill(
                     teacher=OwnTeacher(term="tower", layer=None, width=4), axes=1, latent_dim=4, width=4,
-                    depth=1, heads=2, per="position",
+                    depth=1, heads=2, per="position", standardised=True,
                 ),
                 "tower": TaughtTower(
                     encoder=ConvEncoder(**SIZES), term=align("pre"), until=0.5, path=None, checkpoint="last"

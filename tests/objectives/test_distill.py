@@ -48,7 +48,7 @@ class Pull(Term):
 
 
 def term(teacher: Teacher, **changes) -> Distill:
-    sizes = {"axes": 2, "latent_dim": 4, "width": 8, "depth": 1, "heads": 2, "per": "position"}
+    sizes = {"axes": 2, "latent_dim": 4, "width": 8, "depth": 1, "heads": 2, "per": "position", "standardised": False}
     return Distill(**sizes | {"teacher": teacher} | changes)
 
 
@@ -68,6 +68,21 @@ def tokenizer(**changes) -> Tokenizer:
         encoder=ConvEncoder(**parts), decoder=ConvDecoder(**parts), value_range=[-1.0, 1.0], block=64, sample_rate=None,
         quantizer=FiniteScalarQuantizer(latent_dim=6, levels=[3, 3], estimator=StraightThrough()),
     )  # fmt: skip
+
+
+def test_a_mean_that_all_features_share_counts_for_nothing_where_they_are_standardised():
+    features = torch.tensor([[1.0, 2.0], [1.0, 4.0], [5.0, 6.0]])  # rows, of which the last is beyond the valid extent
+    values = features.T.reshape(1, 2, 3, 1).tolist()
+    mask = torch.tensor([True, True, False]).view(1, 1, 3, 1)
+    lengths = torch.tensor([[3, 1]])
+    for shift, standardised, wanted in ((100.0, False, 0.0), (100.0, True, 1.0), (0.0, True, 1.0)):
+        shifted = (torch.tensor(values) + shift).tolist()
+        made = term(Fixed(values=shifted, mask=mask.tolist()), standardised=standardised, depth=0)
+        made.project.weight.data.zero_()
+        made.project.bias.data.fill_(1.0)  # what is decoded is a constant, as all features nearly are with the shift
+        loss = made(batch((1, 3, 12, 4), lengths), result((1, 4, 3, 1), mask))
+        # Standardised, the valid rows are (0, -1) and (0, 1): cosines of -1 / sqrt(2) and 1 / sqrt(2).
+        assert loss.item() == pytest.approx(wanted, abs=1e-4)
 
 
 def test_features_that_point_as_the_teacher_s_cost_nothing_and_against_them_two():

@@ -5,6 +5,9 @@ be maximized). What decodes the features is a small Transformer on the quantized
 nobody needs features back from codes: the tokenizer may have a decoder of signals beside it, or none (decoder=none),
 and then `decode` is an error that says so.
 
+A cosine says little of features that share a large mean, such as sums of rectified ones, of which a constant is close
+to all: `standardised` takes the mean of each channel from them and divides by its deviation (layers.batch_norm).
+
 Of a quantizer with semantic levels beside acoustic ones (quantizer=split) what the semantic ones alone give is decoded,
 as Mimi has it (Défossez et al. 2024, section 3.3.2), so that what is taught costs the acoustic levels nothing. Without
 any block the decoder is a linear map at each position, as there.
@@ -17,6 +20,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from signaltok.layers.batch_norm import BatchNorm
+from signaltok.layers.extent import Extent
 from signaltok.layers.transformer import GridTransformer, check_width
 from signaltok.objectives.teacher import Teacher
 from signaltok.parts import Quantizer, Term
@@ -24,8 +29,10 @@ from signaltok.processes import part_of_group_mean
 from signaltok.quantizers.projection import pointwise
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
+from signaltok.types.token_stack import mask_lengths
 
 PER = ("position", "item")
+MOMENTUM = 0.05  # of the running means of features
 
 
 class Distill(Term):
@@ -33,11 +40,20 @@ class Distill(Term):
 
     latent_dim, axes: of the tokenizer. width, depth, heads: of the Transformer that decodes features. per: "position",
     for a teacher with the tokenizer's grid, or "item": both are averaged over their positions first, as for a teacher
-    that gives one vector an item.
+    that gives one vector an item. standardised: whether the teacher's channels are, before that.
     """
 
     def __init__(
-        self, *, teacher: Teacher, axes: int, latent_dim: int, width: int, depth: int, heads: int, per: str
+        self,
+        *,
+        teacher: Teacher,
+        axes: int,
+        latent_dim: int,
+        width: int,
+        depth: int,
+        heads: int,
+        per: str,
+        standardised: bool,
     ) -> None:
         super().__init__()
         check_width(axes, width, heads)
@@ -47,6 +63,9 @@ class Distill(Term):
         self.embed = nn.Linear(latent_dim, width)
         self.transformer = GridTransformer(width=width, depth=depth, heads=heads)
         self.project = nn.Linear(width, teacher.width)
+        self.standard = (
+            BatchNorm(width=teacher.width, momentum=MOMENTUM, epsilon=1e-5, affine=False) if standardised else None
+        )
 
     def meet(self, terms: Mapping[str, Term]) -> None:
         """See Term."""
@@ -71,6 +90,10 @@ class Distill(Term):
         with torch.autocast(z_q.device.type, enabled=False):
             found = self.decoded(z_q, mask)
             target, target_mask = self.teacher.features(batch)
+            if self.standard is not None:
+                lengths = None if target_mask is None else mask_lengths(target_mask)
+                with torch.no_grad():
+                    target = self.standard(target, extent=Extent(lengths, None))
             if self.per == "item":
                 found, target, mask = _mean(found, mask), _mean(target, target_mask), None
             elif found.shape != target.shape:
