@@ -82,3 +82,17 @@ def test_what_cannot_judge_videos_is_named():
         videos(halvings=3)
     with pytest.raises(ValueError, match="pictures has axes 3"):
         FramesDiscriminator(pictures=pictures(axes=3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_frame_is_judged_in_bfloat16_as_in_float32_whatever_memory_holds(channels):
+    discriminator = VideoPatchDiscriminator(channels=channels, width=8, layers=1, halvings=1, groups=4)
+    frame = torch.rand(2, channels, 1, 12, 12) * 2 - 1
+    (exact,) = discriminator(frame)
+    # What a kernel reads without having written it is then no number.
+    for _ in range(20):
+        freed = [torch.full((2**power,), float("nan"), dtype=torch.bfloat16) for power in range(6, 17)]
+        del freed
+        with torch.autocast("cpu", torch.bfloat16):
+            (rough,) = discriminator(frame)
+        assert torch.allclose(rough.logits.float(), exact.logits, atol=0.05)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from signaltok.adversaries.patch import DEVIATION, SLOPE, WIDEST, verdict_of
 from signaltok.layers.folded import folded, unfolded
@@ -42,6 +43,18 @@ class FramesDiscriminator(Discriminator):
         )
 
 
+class PaddedInTime(nn.Conv3d):
+    """A convolution over three frames with a frame of zeros before and after the signal.
+
+    Padded by itself: with one or three channels and a single frame oneDNN's bfloat16 kernel for AMX reads memory that
+    nobody wrote, where it is to pad that axis (torch 2.14.1), and gives NaN or worse.
+    """
+
+    def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d *m"]:
+        """See nn.Conv3d."""
+        return super().forward(F.pad(x, (0, 0, 0, 0, 1, 1)))
+
+
 class VideoPatchDiscriminator(Discriminator):
     """signal [b, channels, t, h, w] -> one verdict, logits [b, 1, ceil(t / 2^halvings), h // 2^layers - 2, likewise w].
 
@@ -65,7 +78,7 @@ class VideoPatchDiscriminator(Discriminator):
             space = 2 if number < layers else 1
             stride = (2 if number < halvings else 1, space, space)
             inner = 0 < number <= layers
-            layer = nn.Conv3d(inputs, outputs, (3, 4, 4), stride=stride, padding=1, bias=not inner)
+            layer = PaddedInTime(inputs, outputs, (3, 4, 4), stride=stride, padding=(0, 1, 1), bias=not inner)
             nn.init.normal_(layer.weight, 0.0, DEVIATION)
             modules.append(layer)
             if inner:
