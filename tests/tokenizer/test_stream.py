@@ -82,7 +82,7 @@ def test_another_latency_gives_what_is_equal_up_to_rounding(name):
     model, whole = tokenizer(name, "identity"), signal(600)
     reference = model.embed(whole)
     blocks = tokenizer(name, "identity", 16).embed(whole)
-    assert torch.allclose(blocks, reference, atol=1e-5) and not torch.equal(blocks, reference)
+    assert torch.allclose(blocks, reference, atol=1e-5)  # on some CPUs to the bit
     model = tokenizer(name)
     stacks, samples = streamed(model, whole, [50], latency=16)
     equal = torch.stack(
