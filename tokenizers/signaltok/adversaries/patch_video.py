@@ -46,7 +46,7 @@ class FramesDiscriminator(Discriminator):
 class PaddedInTime(nn.Conv3d):
     """A convolution over three frames with a frame of zeros before and after the signal.
 
-    Padded by itself: with one or three channels and a single frame oneDNN's bfloat16 kernel for AMX reads memory that
+    Padded by itself: with few channels of an odd number and a single frame oneDNN's bfloat16 kernel for AMX reads memory that
     nobody wrote, where it is to pad that axis (torch 2.14.1), and gives NaN or worse.
     """
 
