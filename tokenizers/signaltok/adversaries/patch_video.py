@@ -46,8 +46,8 @@ class FramesDiscriminator(Discriminator):
 class PaddedInTime(nn.Conv3d):
     """A convolution over three frames with a frame of zeros before and after the signal.
 
-    Padded by itself: with few channels of an odd number and a single frame oneDNN's bfloat16 kernel for AMX reads memory that
-    nobody wrote, where it is to pad that axis (torch 2.14.1), and gives NaN or worse.
+    Padded by itself: with few channels of an odd number and a single frame oneDNN's bfloat16 kernel for AMX reads
+    memory that nobody wrote, where it is to pad that axis (torch 2.14.1), and gives NaN or worse.
     """
 
     def forward(self, x: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d *m"]:
