@@ -5,7 +5,7 @@ from literature_speech_runs import AFTER, DEFECTS, EXTRA, overrides
 
 __all__ = ["AFTER", "CLAIMS", "DEFECTS", "EXTRA", "STEPS", "overrides"]
 
-STEPS = 250
+STEPS = 500
 RATIO, BITS = "test/si_sdr", "test/bitrate"
 CER, PER = "test/cer_english_prompts", "test/per_lexicon"
 MOST_LOST = 1.0  # dB

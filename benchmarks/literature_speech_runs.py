@@ -26,7 +26,7 @@ from signaltok.types.token_stack import TokenStack
 ROOT = Path(__file__).parents[1]
 PHONE_FOLDER = ROOT / "data" / "downloads" / "festvox_ru"
 FILES = 60  # with phones
-FOLD = 6
+FOLD = 3
 LONGEST = 3  # codes in a row that the probe of words counts
 PENALTY = 0.1
 BASE = (

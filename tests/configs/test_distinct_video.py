@@ -100,45 +100,78 @@ def says(name: str, *counts: int) -> bool:
     return all(f"{count:,}" in line for count in counts)
 
 
-def test_every_video_method_has_a_twin_that_says_what_is_known_of_its_count():
+def test_every_video_method_has_a_twin_with_the_published_count():
     folder = CONFIGS / "experiment"
     laptop, twins = ({path.stem for path in where.glob("video_*.yaml")} for where in (folder, folder / "paper"))
     assert laptop == twins
     for name in twins:
-        (line,) = (line for line in twin_head(name) if line.startswith("# published count: "))
-        assert ("not known here" in line) == (name in {"video_causal", "video_inflated"})
+        tokenizer = on_meta(f"paper/{name}")
+        counts = parameters(tokenizer.encoder), parameters(tokenizer.decoder)
+        assert says(name, *(counts if name != "video_frames" else counts[:1])), (name, counts)
 
 
-def test_magvit_2_s_twin_has_its_grid_and_its_codes():
+def layer(inputs: int, outputs: int, kernel: int) -> int:
+    return inputs * outputs * kernel + outputs
+
+
+def unit(inputs: int, outputs: int, kernel: int) -> int:
+    """Two norms, two convolutions and the map beside them, where there is one."""
+    both = layer(inputs, outputs, kernel) + layer(outputs, outputs, kernel)
+    return 2 * (inputs + outputs) + both + (layer(inputs, outputs, 1) if inputs != outputs else 0)
+
+
+def vid_tok(latent: int) -> tuple[int, int]:
+    """Parameters of the encoder and the decoder of VidTok's causal 4 x 8 x 8, layer by layer of its public code."""
+    widths = 128, 256, 512, 512
+    middle = 2 * unit(512, 512, 27) + 2 * 512 + 4 * layer(512, 512, 1)
+    slower = sum(layer(width, width, 27) + 1 for width in (256, 512))
+    down = sum(layer(width, width, 9) for width in widths[:3]) + slower
+    up = sum(layer(width, width, 9) for width in (512, 512, 256)) + slower
+    encoder, before = layer(3, 128, 27) + middle + down + 2 * 512 + layer(512, latent, 27), 128
+    for width in widths:
+        encoder += unit(before, width, 9) + unit(width, width, 9) + 2 * unit(width, width, 3)
+        before = width
+    decoder = layer(latent, 512, 27) + middle + up + 2 * 128 + layer(128, 3, 27)
+    for width in widths[::-1]:
+        decoder += unit(before, width, 9) + 2 * unit(width, width, 9) + 3 * unit(width, width, 3)
+        before = width
+    return encoder, decoder
+
+
+def test_vid_tok_s_twin_has_its_grid_its_codes_and_its_layers():
     tokenizer = on_meta("paper/video_causal")
-    assert grid("paper/video_causal", 17, 128, 128) == (5, 16, 16) and grid("paper/video_causal", 1, 128, 128) == (
-        1,
-        16,
-        16,
-    )
+    assert tokenizer.encoder.stride == (4, 8, 8) and tokenizer.quantizer.codebook_sizes == (2**15,)
+    assert grid("paper/video_causal", 17, 256, 256) == (5, 32, 32)
+    assert (parameters(tokenizer.encoder), parameters(tokenizer.decoder)) == vid_tok(5)
+    assert sum(vid_tok(5)) == 157_424_012 and says("video_causal", 157_424_012)
+
+
+def test_open_magvit_2_s_twin_has_its_grid_and_its_codes_over_vid_tok_s_networks():
+    tokenizer = on_meta("paper/video_inflated")
+    assert grid("paper/video_inflated", 17, 128, 128) == (5, 16, 16)
+    assert grid("paper/video_inflated", 1, 128, 128) == (1, 16, 16)
     assert isinstance(tokenizer.quantizer, LookupFreeQuantizer) and tokenizer.quantizer.codebook_sizes == (2**18,)
-    # A stage of width w has four blocks of a 3 x 3 and a 1 x 1 over the frame, a 3 and a 1 x 1 along time.
-    blocks = sum(4 * (9 + 1 + 3 + 1) * w * w + 4 * 4 * w for w in (128, 256, 256, 512))
-    assert parameters(tokenizer.encoder.stages) == parameters(tokenizer.decoder.stages) == blocks
+    assert (parameters(tokenizer.encoder), parameters(tokenizer.decoder)) == vid_tok(18)
 
 
-def test_cosmos_s_twin_has_its_grid_and_its_codes():
+def test_cosmos_s_twin_has_its_grid_its_codes_and_the_published_count():
     tokenizer = on_meta("paper/video_haar")
-    assert tokenizer.encoder.stride == (4, 8, 8) and tokenizer.quantizer.codebook_sizes == (64_000,)
-    assert tokenizer.encoder.stem.in_channels == 3 * 4**3
+    assert tokenizer.encoder.stride == (8, 8, 8) and tokenizer.quantizer.codebook_sizes == (64_000,)
+    assert isinstance(tokenizer.encoder.front, Haar) and grid("paper/video_haar", 49, 256, 256) == (7, 32, 32)
     # Published: counted on the meta device in diffusers 0.42.1, AutoencoderKLCosmos as it is by default.
-    ours = parameters(tokenizer.encoder), parameters(tokenizer.decoder)
-    assert ours == (10_151_686, 10_176_448) and says("video_haar", 42_914_592, 62_738_560, *ours)
+    assert (parameters(tokenizer.encoder), parameters(tokenizer.decoder)) == (42_914_592, 62_738_560)
+    assert parameters(tokenizer.quantizer) == 214 and says("video_haar", 214)
 
 
-def test_chameleon_s_twin_has_1024_of_8192_codes_a_frame():
+def test_chameleon_s_twin_has_1024_of_8192_codes_a_frame_and_the_published_count():
     tokenizer = on_meta("paper/video_frames")
     assert grid("paper/video_frames", 4, 512, 512) == (4, 32, 32) and 32 * 32 == 1024
-    assert tokenizer.quantizer.codebook_sizes == (8192,)
+    assert tokenizer.quantizer.codebook_sizes == (8192,) and tokenizer.lead is None
     assert settings("paper/video_frames")["data"]["frame_rate"] == 1
     with torch.device("meta"):
         public = ChameleonVQVAE(ChameleonVQVAEConfig(resolution=512))
-    published = (public.encoder, public.quant_conv, public.quantize)
-    entries = sum(one.numel() for one in tokenizer.quantizer.table.state_dict().values() if one.ndim == 2) // 2
-    ours = parameters(tokenizer.encoder), parameters(tokenizer.quantizer) + entries
-    assert says("video_frames", *(parameters(part) for part in published[::2]), 2 * parameters(published[1]), *ours)
+    published = [parameters(part) for part in (public.encoder, public.quantize, public.quant_conv)]
+    assert says("video_frames", published[0], published[1], 2 * published[2])
+    assert parameters(tokenizer.encoder) == published[0] and parameters(tokenizer.quantizer) == 0
+    tables = [one for one in tokenizer.quantizer.table.state_dict().values() if one.ndim == 2]
+    assert [table.numel() for table in tables] == 2 * [published[1]]  # codes, and the sums that they are means of

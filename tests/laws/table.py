@@ -11,6 +11,7 @@ from signaltok.decoders.logit_laplace import LogitLaplaceDecoder
 from signaltok.decoders.none import NoDecoder
 from signaltok.decoders.query import QueryDecoder
 from signaltok.decoders.spectral import SpectralDecoder
+from signaltok.decoders.staged_video import StagedVideoDecoder
 from signaltok.decoders.text import TextDecoder
 from signaltok.decoders.video import VideoDecoder
 from signaltok.decoders.vit import ViTDecoder
@@ -23,17 +24,22 @@ from signaltok.encoders.spectral import SpectralEncoder
 from signaltok.encoders.speech import SpeechEncoder
 from signaltok.encoders.speech_features import SpeechFeatures
 from signaltok.encoders.speech_frames import SpeechFrames
+from signaltok.encoders.staged_video import StagedVideoEncoder
 from signaltok.encoders.video import VideoEncoder
 from signaltok.encoders.vit import ViTEncoder
 from signaltok.layers.activation import Elu, Snake
 from signaltok.layers.convolution import Convolution, TransposedConvolution
 from signaltok.layers.convolutions import Convolutions
+from signaltok.layers.cosmos import Cosmos
 from signaltok.layers.front import Front, Haar, Patches
 from signaltok.layers.local_attention import LocalAttention
 from signaltok.layers.lstm import Lstm
 from signaltok.layers.residual_convolutions import ResidualConvolutions
 from signaltok.layers.residual_unit import ResidualUnits
 from signaltok.layers.tail import TailDrop
+from signaltok.layers.video_residual import VideoDesign
+from signaltok.layers.vidtok import VidTok
+from signaltok.layers.vqgan import Vqgan
 from signaltok.layers.windowed_transformer import WindowedTransformer
 from signaltok.parts import Decoder, Encoder
 from signaltok.text.spelling import CharacterSpelling
@@ -116,6 +122,14 @@ def video(front: Front, widths: list[int], time_strides: list[int]) -> dict:
     }  # fmt: skip
 
 
+def staged(design: VideoDesign, front: Front, widths: list[int], strides: list[list[int]]) -> dict:
+    """The same of one whose layers are of a published design."""
+    return {
+        "axes": 3, "channels": 3, "front": front, "design": design, "widths": widths, "strides": strides, "depth": 1,
+        "latent_dim": DIM,
+    }  # fmt: skip
+
+
 def lstm() -> Lstm:
     return Lstm(width=TOP, layers=1)
 
@@ -150,6 +164,15 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "frames": lambda: FramesEncoder(axes=3, channels=3, latent_dim=DIM, pictures=ENCODERS["conv"]()),
     "video": lambda: VideoEncoder(**video(Patches(time=1, space=2), [8, 12], [2, 2])),
     "video haar": lambda: VideoEncoder(**video(Haar(levels=1), [8, 12], [1, 2])),
+    "video vidtok": lambda: StagedVideoEncoder(
+        **staged(VidTok(), Patches(time=1, space=2), [8, 12], [[2, 2], [2, 1]]), stem_width=6
+    ),
+    "video cosmos": lambda: StagedVideoEncoder(
+        **staged(Cosmos(window=2), Haar(levels=1), [8, 12], [[2, 2], [1, 1]]), stem_width=6
+    ),
+    "video vqgan": lambda: StagedVideoEncoder(
+        **staged(Vqgan(groups=2), Patches(time=1, space=1), [8, 12], [[1, 2], [1, 2]]), stem_width=6
+    ),
     "speech": lambda: SpeechEncoder(**SPEECH, augmentation=None, trunk=speech_trunk(8), width=8),
     "speech frames": lambda: SpeechFrames(**SPEECH | {"bins": DIM // 2}, frames=2),
     "speech features": lambda: SpeechFeatures(**SPEECH, trunk=speech_trunk(DIM)),
@@ -179,6 +202,11 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "frames": lambda: FramesDecoder(axes=3, channels=3, latent_dim=DIM, pictures=DECODERS["conv"]()),
     "video": lambda: VideoDecoder(**video(Patches(time=1, space=2), [12, 8], [2, 2])),
     "video haar": lambda: VideoDecoder(**video(Haar(levels=1), [12, 8], [1, 2])),
+    "video vidtok": lambda: StagedVideoDecoder(**staged(VidTok(), Patches(time=1, space=2), [12, 8], [[2, 1], [2, 2]])),
+    "video cosmos": lambda: StagedVideoDecoder(**staged(Cosmos(window=2), Haar(levels=1), [12, 8], [[1, 1], [2, 2]])),
+    "video vqgan": lambda: StagedVideoDecoder(
+        **staged(Vqgan(groups=2), Patches(time=1, space=1), [12, 8], [[1, 2], [1, 2]])
+    ),
 }
 
 

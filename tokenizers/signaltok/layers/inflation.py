@@ -15,15 +15,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from signaltok.layers.time_convolution import Faster, Slower, TimeConvolution
+from signaltok.layers.time_convolution import CausalConvolution, Faster, Slower
 from signaltok.layers.video import TimeBlock
 
 OVER_FRAMES = ".frame."  # in the names of a video's blocks, of which pictures have this half alone
 
 
-def along_time(network: nn.Module) -> list[TimeConvolution | Slower | Faster]:
+def along_time(network: nn.Module) -> list[CausalConvolution | Slower | Faster]:
     """The layers along time. ValueError where there are none."""
-    layers = [layer for layer in network.modules() if isinstance(layer, TimeConvolution | Slower | Faster)]
+    layers = [layer for layer in network.modules() if isinstance(layer, CausalConvolution | Slower | Faster)]
     if not layers:
         raise ValueError(f"{type(network).__name__} has no layers along time, which pictures could be inflated to")
     return layers
@@ -50,6 +50,11 @@ def from_pictures(network: nn.Module, stride: tuple[int, ...], weights: Mapping[
     loads the state to complain of. Raises ValueError where not all of the stride in time is that of such layers.
     """
     steps = [layer for layer in along_time(network) if isinstance(layer, Slower | Faster)]
+    if not any(isinstance(layer, TimeBlock) for layer in network.modules()):
+        raise ValueError(
+            f"{type(network).__name__} has no likeness among networks of pictures; let it begin with single frames "
+            "(run.pictures_until), or take encoder=video and decoder=video"
+        )
     if math.prod(step.factor for step in steps) != stride[0]:
         raise ValueError(
             f"{type(network).__name__} makes several frames one before its first layer, as no network of pictures "

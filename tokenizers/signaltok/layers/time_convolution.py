@@ -1,4 +1,4 @@
-"""Convolutions along the first of several axes alone, as video networks have them beside those over a frame.
+"""Convolutions along the first of several axes, alone and together with the others.
 
 Causal: a position looks at itself and at those before; before the first comes the first, over and over (MAGVIT-2, Yu et
 al. 2024, section 3.2: causal 3D convolutions; the replication as in Cosmos). So a single frame is a still.
@@ -7,46 +7,72 @@ al. 2024, section 3.2: causal 3D convolutions; the replication as in Cosmos). So
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from signaltok.layers.extent import Extent
 from signaltok.layers.signal_layer import Place, SignalLayer
 
 
-class TimeConvolution(SignalLayer):
-    """x [b, inputs, t, h, w] -> [b, outputs, t, h, w]: kernel positions in time, one in space."""
+def with_past(layer: nn.Module, x: Float[Tensor, "b c t h w"], before: int, extent: Extent) -> Tensor:
+    """x behind the `before` frames that precede it: those the layer remembers, or copies of its first one.
 
-    def __init__(self, *, inputs: int, outputs: int, kernel: int) -> None:
+    What comes last is remembered for the layer where the signal comes in pieces.
+    """
+    memory = extent.memory
+    if not before:
+        return x
+    if memory is not None and layer in memory.kept:
+        (past,) = memory.kept[layer]
+    else:
+        past = x[:, :, :1].expand(-1, -1, before, -1, -1)
+    whole = torch.cat([past, x], dim=2)
+    if memory is not None:
+        memory.kept[layer] = (whole[:, :, -before:].clone(),)
+    return whole
+
+
+class CausalConvolution(SignalLayer):
+    """x [b, inputs, t, h, w] -> [b, outputs, t / stride, h / stride, w / stride]; all extents multiples of the stride.
+
+    kernel, stride: in time and, alike, in height and width. In time a cell ends with the frames it is made of; in space
+    zeros are around it, beyond its end alone where it has a stride.
+    """
+
+    def __init__(self, *, inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
         super().__init__()
-        if kernel < 1:
-            raise ValueError(f"kernel is {kernel}; it is 1 or more frames")
-        self.before = kernel - 1
-        self.weighted = nn.Conv3d(inputs, outputs, (kernel, 1, 1))
+        (time, space), (slower, coarser) = kernel, stride
+        if time < 1 or time < slower:
+            raise ValueError(f"kernel is {time}; it is 1 or more frames, and no fewer than the stride's {slower}")
+        self.before, self.aside = time - slower, space > 1
+        missing = space - coarser
+        before = missing // 2 if coarser == 1 else 0
+        self.around = (before, missing - before) * 2
+        self.weighted = nn.Conv3d(inputs, outputs, (time, space, space), stride=(slower, coarser, coarser))
 
-    def forward(self, x: Float[Tensor, "b c t h w"], *, extent: Extent) -> Float[Tensor, "b d t h w"]:
-        """See SignalLayer. What follows an item's end has no effect before it, so the lengths are not looked at."""
-        if not self.before:
-            return self.weighted(x)
-        memory = extent.memory
-        if memory is not None and self in memory.kept:
-            (past,) = memory.kept[self]
-        else:
-            past = x[:, :, :1].expand(-1, -1, self.before, -1, -1)
-        whole = torch.cat([past, x], dim=2)
-        if memory is not None:
-            memory.kept[self] = (whole[:, :, -self.before :].clone(),)
-        return self.weighted(whole)
-
-    def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
-        """See SignalLayer."""
-        return first - self.before, last
+    def forward(self, x: Float[Tensor, "b c t h w"], *, extent: Extent) -> Float[Tensor, "b d t_out h_out w_out"]:
+        """See SignalLayer. What follows an item's end in time has no effect before it; space beyond is zero."""
+        if self.aside:
+            x = F.pad(extent.silenced(x), self.around)
+        return self.weighted(with_past(self, x, self.before, extent))
 
     @torch.no_grad()
     def inflate(self) -> None:
-        """Look at the own frame alone, as the kernel does at a still: see layers.inflation."""
+        """Look at the last frame alone, as the kernel does at a still: see layers.inflation."""
         kernel = self.weighted.weight
         whole = kernel.sum(2)
         kernel.zero_()
         kernel[:, :, -1] = whole
+
+
+class TimeConvolution(CausalConvolution):
+    """A causal convolution along time alone, of stride one."""
+
+    def __init__(self, *, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs=inputs, outputs=outputs, kernel=(kernel, 1), stride=(1, 1))
+
+    def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
+        """See SignalLayer."""
+        return first - self.before, last
 
 
 class Slower(nn.Module):

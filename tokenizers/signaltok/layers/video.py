@@ -104,3 +104,19 @@ def stride_of(front: Front, time_strides: Sequence[int]) -> tuple[int, int, int]
 def mask_at(cells: Int64[Tensor, "b 3"] | None, rate: tuple[int, int, int], size: tuple[int, ...]) -> Mask | None:
     """The valid positions of a stage of this size; None where all are."""
     return None if cells is None else valid_mask(cells * cells.new_tensor(rate), size)
+
+
+def check_stages(axes: int, widths: Sequence[int], strides: Sequence[Sequence[int]]) -> None:
+    """Raise ValueError where they describe no network of stages, each with the step behind it."""
+    check_shape(axes, widths, [1] * len(widths))
+    if len(strides) != len(widths) or any(len(step) != 2 or not set(step) <= {1, 2} for step in strides):
+        raise ValueError(
+            f"strides {[list(step) for step in strides]} must say two numbers for each of the widths {list(widths)}: "
+            "the step behind the stage in time and that in height and width, 1 or 2 each"
+        )
+
+
+def stride_of_stages(front: Front, strides: Sequence[Sequence[int]]) -> tuple[int, int, int]:
+    """Signal positions a cell: the front's times those of all steps."""
+    time, space = (math.prod(step[axis] for step in strides) for axis in (0, 1))
+    return front.time * time, front.space * space, front.space * space
