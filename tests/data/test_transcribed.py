@@ -39,7 +39,7 @@ def data(folder, **changes) -> TranscribedFolderData:
 
 
 def test_items_are_whole_files_with_their_normalised_text(folder, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         made = data(folder)
     found = {item.key: item for item in made.eval_set("test")}
     assert {key: item.text for key, item in found.items()} == {
@@ -88,7 +88,7 @@ def test_what_does_not_match_is_an_error_or_left_out_counted_and_named(folder, c
     write(folder, texts)
     with pytest.raises(ValueError, match=rf"has 1 {reason}: {key}\. Mend them, or set data\.unmatched=leave_out"):
         data(folder)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         made = data(folder, unmatched="leave_out")
     assert made.describe()["left_out"][reason] == {"items": 1, "which": key} and reason in caplog.text
     assert key not in {item.key for item in made.eval_set("test")}

@@ -190,7 +190,7 @@ class TranscribedFolderData(SignalData):
                     f"{path.parent} has {len(keys)} {reason}: {_words(keys)}. Mend them, or set "
                     "data.unmatched=leave_out"
                 )
-            _log.info("%s: %d %s are left out: %s", path.parent, len(keys), reason, _words(keys))
+            _log.warning("%s: %d %s are left out: %s", path.parent, len(keys), reason, _words(keys))
         gone = {key for keys in found.values() for key in keys}
         return {key: text for key, text in texts.items() if key not in gone}, found
 
@@ -202,7 +202,7 @@ class TranscribedFolderData(SignalData):
         long = [key for key in keys if self.source.length(key) > most]
         if long:
             self.left_out[f"of train, longer than {self.longest_seconds:g} s"] = long
-            _log.info("%d files longer than %g s are left out of train", len(long), self.longest_seconds)
+            _log.warning("%d files longer than %g s are left out of train", len(long), self.longest_seconds)
         return tuple(key for key in keys if self.source.length(key) <= most)
 
 

@@ -1,5 +1,6 @@
-"""What train.py and eval.py share: preparing Hydra, the overrides as typed, and errors without a traceback."""
+"""What train.py and eval.py share: preparing Hydra, the overrides as typed, warnings, and errors without a traceback."""
 
+import logging
 import os
 import sys
 import warnings
@@ -34,9 +35,22 @@ def overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+class _OnScreen(logging.Handler):
+    """Our warnings, a line each on stderr as it then is: a progress bar stands in for it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        sys.stderr.write(f"{record.levelname.lower()}: {record.getMessage()}\n")
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Print what is wrong with the input as one short message and exit with 1; HYDRA_FULL_ERROR=1 shows the trace."""
+    """Print what is wrong with the input as one short message and exit with 1; HYDRA_FULL_ERROR=1 shows the trace.
+
+    Warnings of ours are printed as they come.
+    """
+    ours, screen = logging.getLogger("signaltok"), _OnScreen(logging.WARNING)
+    ours.addHandler(screen)
     try:
         yield
     except RunInterruptedError as interruption:
@@ -48,6 +62,8 @@ def user_errors() -> Iterator[None]:
         sys.stderr.write(f"error: {error}\n")
         _remove_if_empty(Path(HydraConfig.get().runtime.output_dir))
         raise SystemExit(1) from None
+    finally:
+        ours.removeHandler(screen)
 
 
 def _remove_if_empty(folder: Path) -> None:
