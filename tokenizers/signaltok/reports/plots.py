@@ -90,7 +90,7 @@ def usage_figure(counts: Sequence[np.ndarray], style: Style) -> Figure:
     axes.set_xlabel("codes, most used first (% of the codebook)", color=style.muted, fontsize=9.5)
     axes.set_ylabel("times the even share", color=style.muted, fontsize=9.5)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, labelcolor=style.ink, loc="lower left", ncols=1 + (len(counts) > 4))
+        axes.legend(frameon=False, fontsize=9, labelcolor=style.ink, loc="upper right", ncols=1 + (len(counts) > 4))
     return figure
 
 
