@@ -18,6 +18,7 @@ from signaltok.layers.extent import Extent
 from signaltok.layers.group_norm import TimeGroupNorm
 from signaltok.layers.padding import MODES, padded
 from signaltok.layers.signal_layer import Place, SignalLayer
+from signaltok.layers.trusted import trusted
 from signaltok.layers.weight_norm import length, normalised
 
 PADDINGS = ("same", "causal", "valid")
@@ -112,9 +113,11 @@ class Convolution(_Kernel):
             x = self._continued(x, extent)
         elif self.padding != "valid":
             x = padded(extent.silenced(x), self.before, self.after, self.stride, self.mode, extent.lengths)
-        y = FORWARD[self.axes](
-            x, self.kernels(), self.bias, stride=self.stride, dilation=self.dilation, groups=self.groups
-        )
+        kernels = self.kernels()
+        y = trusted(
+            FORWARD[self.axes], x, kernels, self.bias, channels=kernels.shape[1], stride=self.stride,
+            dilation=self.dilation, groups=self.groups,
+        )  # fmt: skip
         return y if self.norm is None else self.norm(y, extent=extent.scaled(self.scale))
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
@@ -182,7 +185,11 @@ class TransposedConvolution(_Kernel):
             x, before = torch.cat([*kept, x], dim=-1), self.remembered * self.stride
             extent.memory.kept[self] = (x[..., -self.remembered :].clone(),)
         x = extent.silenced(x)
-        y = TRANSPOSED[self.axes](x, self.kernels(), self.bias, stride=self.stride, groups=self.groups)
+        kernels = self.kernels()
+        y = trusted(
+            TRANSPOSED[self.axes], x, kernels, self.bias, channels=kernels.shape[1], stride=self.stride,
+            groups=self.groups,
+        )  # fmt: skip
         if self.norm is not None:
             # Statistics are of all that the kernels reach, before it is cut, as EnCodec takes them.
             reached = extent.scaled(self.scale).lengths

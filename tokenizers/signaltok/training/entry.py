@@ -1,4 +1,4 @@
-"""What train.py and eval.py share: preparing Hydra, the overrides as typed, warnings, and errors without a traceback."""
+"""What train.py and eval.py share: preparing Hydra, the overrides as typed, warnings, errors without a traceback."""
 
 import logging
 import os

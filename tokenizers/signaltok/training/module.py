@@ -4,6 +4,7 @@ Logging at every step costs Lightning 3 to 5 times the step of a small model, so
 (log_window.py) and handed over once every log_every_n_steps.
 """
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from signaltok.objectives.objective import Objective
 from signaltok.objectives.reducer import Reducer
 from signaltok.tokenizer import Tokenizer
 from signaltok.training.adversarial import IGNORED, AdversarialStep, GradientClip, left_to_this_file
+from signaltok.training.autocast_check import complaint
 from signaltok.training.data_module import RunData
 from signaltok.training.non_finite import check_finite
 from signaltok.training.optimization import AdamWCosine
@@ -28,6 +30,9 @@ from signaltok.training.run_module import RunModule
 from signaltok.training.start import describe_alignment, take_discriminator, take_moments, training_state
 from signaltok.types.batch import Batch
 from signaltok.types.reconstruction import Reconstruction
+
+ITEMS = 2  # of the first batch, by which the precision is judged
+_log = logging.getLogger(__name__)
 
 
 class TokenizerModule(RunModule):
@@ -119,6 +124,8 @@ class TokenizerModule(RunModule):
         """The loss of a batch; with an adversary the whole step. ValueError, before it, where a loss is not finite."""
         if self.window.is_empty:
             check_range(batch, self.tokenizer.value_range)
+        if not self.batches_seen:
+            self._check_precision(batch)
         if self.pictures_first is not None:
             batch = self.pictures_first.seen(batch, self._progress)
         reconstruction = self.reconstruct(batch)
@@ -137,6 +144,15 @@ class TokenizerModule(RunModule):
         self.window.add(values, reconstruction.quantized.codes, reconstruction.mask, absent)
         self.log_window_if_due()
         return total if self._adversarial_step is None else None
+
+    def _check_precision(self, batch: Batch) -> None:
+        how = self.optimization.autocast
+        if how is None or self.trainer.world_size > 1:  # several processes may each hold a part of the weights
+            return
+        lengths = None if batch.lengths is None else batch.lengths[:ITEMS]
+        words = complaint(self.tokenizer, batch.signal[:ITEMS], lengths, how)
+        if words is not None:
+            _log.warning(words)
 
     @property
     def _progress(self) -> float:
