@@ -19,12 +19,11 @@ from signaltok.layers.video_residual import VideoDesign
 from signaltok.layers.vidtok import VidTok
 from signaltok.layers.vqgan import Vqgan
 
+ARGUMENTS = {"axes": 3, "channels": 3, "front": Patches(time=1, space=1), "stem_width": 32, "depth": 2, "latent_dim": 5}
+
 
 def staged(design: VideoDesign, strides: list[list[int]], widths: list[int]) -> StagedVideoEncoder:
-    return StagedVideoEncoder(
-        axes=3, channels=3, front=Patches(time=1, space=1), design=design, stem_width=32, widths=widths,
-        strides=strides, depth=2, latent_dim=5,
-    )  # fmt: skip
+    return StagedVideoEncoder(**ARGUMENTS, design=design, strides=strides, widths=widths)
 
 
 def take(ours: nn.Module, theirs: nn.Module) -> None:
@@ -135,7 +134,9 @@ def test_networks_that_cannot_be_are_refused(design, strides, widths, says):
         staged(design, strides, widths)
 
 
-def test_a_window_and_groups_of_nothing_are_refused():
+def test_stages_a_window_and_groups_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="depth is 0; every stage has 1 or more blocks"):
+        StagedVideoEncoder(**ARGUMENTS | {"design": VidTok(), "strides": [[1, 1]], "widths": [8], "depth": 0})
     with pytest.raises(ValueError, match="window is 0; attention along time looks at 1 or more frames"):
         Cosmos(window=0)
     with pytest.raises(ValueError, match="groups is 0; a norm has 1 or more"):

@@ -36,7 +36,7 @@ class StagedVideoDecoder(Decoder):
         latent_dim: int,
     ) -> None:
         super().__init__()
-        check_stages(axes, widths, strides)
+        check_stages(axes, widths, strides, depth)
         self.axes, self.channels, self.latent_dim, self.front = axes, channels, latent_dim, front
         self.stride = stride_of_stages(front, strides)
         self.lead = (self.stride[0] - 1, 0, 0) if self.stride[0] > 1 else None

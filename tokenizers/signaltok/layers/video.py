@@ -106,7 +106,7 @@ def mask_at(cells: Int64[Tensor, "b 3"] | None, rate: tuple[int, int, int], size
     return None if cells is None else valid_mask(cells * cells.new_tensor(rate), size)
 
 
-def check_stages(axes: int, widths: Sequence[int], strides: Sequence[Sequence[int]]) -> None:
+def check_stages(axes: int, widths: Sequence[int], strides: Sequence[Sequence[int]], depth: int) -> None:
     """Raise ValueError where they describe no network of stages, each with the step behind it."""
     check_shape(axes, widths, [1] * len(widths))
     if len(strides) != len(widths) or any(len(step) != 2 or not set(step) <= {1, 2} for step in strides):
@@ -114,6 +114,8 @@ def check_stages(axes: int, widths: Sequence[int], strides: Sequence[Sequence[in
             f"strides {[list(step) for step in strides]} must say two numbers for each of the widths {list(widths)}: "
             "the step behind the stage in time and that in height and width, 1 or 2 each"
         )
+    if depth < 1:
+        raise ValueError(f"depth is {depth}; every stage has 1 or more blocks")
 
 
 def stride_of_stages(front: Front, strides: Sequence[Sequence[int]]) -> tuple[int, int, int]:
