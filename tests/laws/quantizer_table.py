@@ -97,13 +97,16 @@ def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[]
     return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
 
 
-def split(acoustic: Callable[[], Quantizer], unquantized: float, residual: bool = False) -> Callable[[], Quantizer]:
+def split(
+    acoustic: Callable[[], Quantizer], unquantized: float, residual: bool = False, orthogonal: bool = False
+) -> Callable[[], Quantizer]:
     return lambda: SplitQuantizer(
         latent_dim=DIM,
         semantic=vector(latent_dim=3, codebook_dim=3)(),
         acoustic=acoustic(),
         residual=residual,
         unquantized=unquantized,
+        orthogonal=orthogonal,
     )
 
 
@@ -269,6 +272,7 @@ QUANTIZERS = {
         )
     ),
     "split": Row(split(residual(vector(), dropout=0.5), unquantized=0.5)),
+    "split orthogonal": Row(split(residual(vector()), unquantized=0.0, orthogonal=True)),
     "split in line": Row(split(residual(vector(), dropout=0.5), unquantized=0.5, residual=True)),
     "split dac": Row(split(residual(vector(codebook_dim=2, metric="angle")), unquantized=0.0)),
     "parallel": Row(

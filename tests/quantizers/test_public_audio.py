@@ -234,6 +234,7 @@ def test_mimi_gives_the_same_codes_and_vectors_for_any_number_of_levels() -> Non
         acoustic=residual(vector(inner, size), count - 1, inner),
         residual=False,
         unquantized=0.0,
+        orthogonal=False,
     ).eval()
     pairs = (
         (ours.to_semantic, ours.semantic, ours.from_semantic, theirs.semantic_residual_vector_quantizer),

@@ -26,6 +26,7 @@ def build(
     other: Quantizer | None = None,
     unquantized: float = 0.0,
     residual: bool = False,
+    orthogonal: bool = False,
 ) -> SplitQuantizer:
     return SplitQuantizer(
         latent_dim=DIM,
@@ -33,6 +34,7 @@ def build(
         acoustic=other or stack(),
         residual=residual,
         unquantized=unquantized,
+        orthogonal=orthogonal,
     ).train()
 
 
@@ -157,3 +159,14 @@ def test_members_that_do_not_go_together_are_refused() -> None:
         build(vector(2, update=Gradient(decay=0.9)))
     with pytest.raises(ValueError, match=r"got 1\.0"):
         build(unquantized=1.0)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_maps_that_begin_as_rotations_let_the_latent_pass(residual: bool) -> None:
+    torch.manual_seed(0)
+    quantizer = build(residual=residual, orthogonal=True)
+    pairs = ((quantizer.to_semantic, quantizer.from_semantic), (quantizer.to_acoustic, quantizer.from_acoustic))
+    for there, back in pairs:
+        width = len(there.weight)
+        assert torch.allclose(there.weight @ there.weight.T, torch.eye(width), atol=1e-6)
+        assert torch.equal(back.weight, there.weight.T / (1 if residual else 2))

@@ -64,6 +64,7 @@ QUANTIZERS = {
     "snac": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "snac_small": ("quantizer.level.codebook_size=16", "quantizer.level.codebook_dim=2"),
     "split_small": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
+    "split_late": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
     "split_residual_small": ("quantizer.acoustic.level.codebook_size=16", "quantizer.acoustic.latent_dim=3"),
     "split_directions": (
         "quantizer.acoustic.level.codebook_size=16",

@@ -97,6 +97,7 @@ def read(source: Source) -> Published:
         acoustic=residual(nearest_level(inner, size), levels - 1),
         residual=False,
         unquantized=0.0,
+        orthogonal=False,
     )
 
     def translate(translation: Translation) -> None:

@@ -36,11 +36,20 @@ class SplitQuantizer(Quantizer):
     semantic, acoustic: quantizers over inner latents of their own widths (their latent_dim). residual: whether the
     acoustic levels see what the semantic ones left, or the latent itself. unquantized: share of the
     items that, in training, go on as their latent itself while both quantizers learn from them too; drawn for the items
-    of all processes together. Losses are means over all levels under the members' own names, which are the same.
+    of all processes together. orthogonal: whether A begins as a rotation and B as its transpose (half of it, where both
+    sides are beside each other), so that a latent at first passes as it is; else all begin as torch's.
+    Losses are means over all levels under the members' own names, which are the same.
     """
 
     def __init__(
-        self, *, latent_dim: int, semantic: Quantizer, acoustic: Quantizer, residual: bool, unquantized: float
+        self,
+        *,
+        latent_dim: int,
+        semantic: Quantizer,
+        acoustic: Quantizer,
+        residual: bool,
+        unquantized: float,
+        orthogonal: bool,
     ) -> None:
         super().__init__()
         if not 0 <= unquantized < 1:
@@ -60,6 +69,8 @@ class SplitQuantizer(Quantizer):
         self.acoustic = acoustic
         self.from_acoustic = nn.Linear(acoustic.latent_dim, latent_dim, bias=False)
         self.draws = Draws() if unquantized > 0 else None
+        if orthogonal:
+            self._rotate()
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
@@ -116,6 +127,12 @@ class SplitQuantizer(Quantizer):
             active=active,
             semantic=silence(semantic, mask),
         )
+
+    @torch.no_grad()
+    def _rotate(self) -> None:
+        for there, back in ((self.to_semantic, self.from_semantic), (self.to_acoustic, self.from_acoustic)):
+            nn.init.orthogonal_(there.weight)
+            back.weight.copy_(there.weight.T if self.residual else there.weight.T / 2)
 
     def _passed(self, z: Float[Tensor, "b d *l"]) -> Bool[Tensor, "b ..."]:
         assert self.draws is not None
