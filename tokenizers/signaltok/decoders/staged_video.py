@@ -2,25 +2,23 @@
 
 from itertools import pairwise
 
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from signaltok.decoders.causal_video import CausalVideoDecoder
 from signaltok.layers.front import Front
 from signaltok.layers.grid_extent import grid_extent
 from signaltok.layers.video import check_stages, stride_of_stages
 from signaltok.layers.video_residual import VideoDesign
-from signaltok.parts import Decoder
 from signaltok.types.memory import Memory
 
 
-class StagedVideoDecoder(Decoder):
+class StagedVideoDecoder(CausalVideoDecoder):
     """latent [b, latent_dim, t, h, w] -> signal [b, channels, *(t, h, w) * stride], its first `lead` frames too many.
 
     widths, strides: of each stage, coarsest first, and of the step behind it. depth: blocks of each; both papers have
     one more than in the encoder. The rest as there.
     """
 
-    causal = True
     receptive_field = None
 
     def __init__(
@@ -48,16 +46,6 @@ class StagedVideoDecoder(Decoder):
             self.stages.append(nn.ModuleList(layer for shape in shapes for layer in design.block(*shape)))
             self.up.append(nn.ModuleList(design.up(width, time == 2, space == 2)))
         self.project = design.last(widths[-1], channels * front.size)
-
-    def forward(
-        self, z_q: Float[Tensor, "b d t h w"], lengths: Int64[Tensor, "b 3"] | None
-    ) -> Float[Tensor, "b c t_out h_out w_out"]:
-        """See Decoder."""
-        return self._decoded(z_q, lengths, None)
-
-    def carry_on(self, piece: Float[Tensor, "1 d t h w"], memory: Memory) -> Float[Tensor, "1 c t_out h_out w_out"]:
-        """See Decoder."""
-        return self._decoded(piece, None, memory)
 
     def _decoded(self, z_q: Tensor, cells: Tensor | None, memory: Memory | None) -> Tensor:
         extent = grid_extent(cells, memory, tuple(z_q.shape[2:]))

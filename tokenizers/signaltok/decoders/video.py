@@ -2,24 +2,21 @@
 
 from itertools import pairwise
 
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from signaltok.decoders.causal_video import CausalVideoDecoder
 from signaltok.layers.conv import silence
 from signaltok.layers.front import Front
 from signaltok.layers.time_convolution import Faster
 from signaltok.layers.video import blocks_of, check_shape, mask_at, over_frames, rates, stride_of
-from signaltok.parts import Decoder
 from signaltok.types.memory import Memory
 
 
-class VideoDecoder(Decoder):
+class VideoDecoder(CausalVideoDecoder):
     """latent [b, latent_dim, t, h, w] -> signal [b, channels, *(t, h, w) * stride], its first `lead` frames too many.
 
     widths: channels of each stage, coarsest first. time_strides: finest first, as the encoder's. The rest as there.
     """
-
-    causal = True
 
     def __init__(
         self,
@@ -55,16 +52,6 @@ class VideoDecoder(Decoder):
         slow = self.rates[-1][0]
         back = (time_kernel - 1) * sum(depth * slow // rate[0] for rate in self.rates)
         self.receptive_field = (-(-back // slow), -(-aside // fine), -(-aside // fine))
-
-    def forward(
-        self, z_q: Float[Tensor, "b d t h w"], lengths: Int64[Tensor, "b 3"] | None
-    ) -> Float[Tensor, "b c t_out h_out w_out"]:
-        """See Decoder."""
-        return self._decoded(z_q, lengths, None)
-
-    def carry_on(self, piece: Float[Tensor, "1 d t h w"], memory: Memory) -> Float[Tensor, "1 c t_out h_out w_out"]:
-        """See Decoder."""
-        return self._decoded(piece, None, memory)
 
     def _decoded(self, z_q: Tensor, cells: Tensor | None, memory: Memory | None) -> Tensor:
         x = self.stem(silence(z_q, mask_at(cells, (1, 1, 1), tuple(z_q.shape[2:]))))

@@ -1,25 +1,22 @@
 """Causal encoders of videos as VidTok (Tang et al. 2024) and Cosmos (Agarwal et al. 2025) publish them, and of frames.
 
 front -> stem -> for each width: blocks, then fewer frames and positions -> middle -> norm, silu, latent.
-As in encoders.video the first frame has a latent of its own; unlike there, norms and attention look at a whole frame.
+As in encoders.video the first frame has a latent of its own; unlike there, attention looks at a whole frame.
 """
 
 from itertools import pairwise
 
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from signaltok.encoders.causal_video import CausalVideoEncoder
 from signaltok.layers.front import Front
 from signaltok.layers.grid_extent import grid_extent
-from signaltok.layers.time_convolution import completed
 from signaltok.layers.video import check_stages, stride_of_stages
 from signaltok.layers.video_residual import VideoDesign
-from signaltok.parts import Encoder
 from signaltok.types.memory import Memory
-from signaltok.types.token_stack import WHOLE, grid_lengths
 
 
-class StagedVideoEncoder(Encoder):
+class StagedVideoEncoder(CausalVideoEncoder):
     """signal [b, channels, t, h, w] -> latent [b, latent_dim, *ceil((t + lead, h, w) / stride)].
 
     front: patches or a Haar transform. design: what the layers are. stem_width: channels behind the first layer;
@@ -27,7 +24,6 @@ class StagedVideoEncoder(Encoder):
     time and 1 or 2 in height and width.
     """
 
-    causal = True
     receptive_field = None  # attention in the middle looks at the whole frame
 
     def __init__(
@@ -56,25 +52,6 @@ class StagedVideoEncoder(Encoder):
             self.down.append(nn.ModuleList(design.down(width, time == 2, space == 2)))
         self.middle = nn.ModuleList(design.middle(widths[-1]))
         self.project = design.last(widths[-1], latent_dim)
-
-    def forward(
-        self, signal: Float[Tensor, "b c t h w"], lengths: Int64[Tensor, "b 3"] | None
-    ) -> Float[Tensor, "b d t_out h_out w_out"]:
-        """See Encoder."""
-        cells = None if lengths is None else grid_lengths(lengths, self.stride, WHOLE, self.lead)
-        return self._encoded(completed(signal, self._lead, self.stride, lengths), cells, None)
-
-    def carry_on(self, piece: Float[Tensor, "1 c t h w"], memory: Memory) -> Float[Tensor, "1 d t_out h_out w_out"]:
-        """See Encoder."""
-        lead = (0, 0, 0) if self in memory.kept else self._lead
-        memory.kept[self] = ()
-        whole = (piece.shape[2] + lead[0]) % self.stride[0] == 0
-        assert memory.last or whole, f"a piece of {piece.shape[2]} frames is not whole at stride {self.stride[0]}"
-        return self._encoded(completed(piece, lead, self.stride, None), None, memory)
-
-    @property
-    def _lead(self) -> tuple[int, ...]:
-        return self.lead or (0, 0, 0)
 
     def _encoded(self, x: Tensor, cells: Tensor | None, memory: Memory | None) -> Tensor:
         grid = tuple(n // step for n, step in zip(x.shape[2:], self.stride, strict=True))

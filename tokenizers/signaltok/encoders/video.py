@@ -7,27 +7,23 @@ single frame is encoded as a picture. What a cell says depends on no frame after
 
 from itertools import pairwise
 
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from signaltok.encoders.causal_video import CausalVideoEncoder
 from signaltok.layers.conv import silence
 from signaltok.layers.front import Front
-from signaltok.layers.time_convolution import Slower, completed
+from signaltok.layers.time_convolution import Slower
 from signaltok.layers.video import blocks_of, check_shape, mask_at, over_frames, rates, stride_of
-from signaltok.parts import Encoder
 from signaltok.types.memory import Memory
-from signaltok.types.token_stack import WHOLE, grid_lengths
 
 
-class VideoEncoder(Encoder):
+class VideoEncoder(CausalVideoEncoder):
     """signal [b, channels, t, h, w] -> latent [b, latent_dim, *ceil((t + lead, h, w) / stride)].
 
     front: patches or a Haar transform. widths: channels of each stage, finest first, each of half the height and width
     of the one before. time_strides: frames that each stage makes one, before its blocks. depth: blocks of each stage,
     time_kernel: frames that their convolutions along time look at. What lacks at an end of a cell is the last position.
     """
-
-    causal = True
 
     def __init__(
         self,
@@ -60,26 +56,6 @@ class VideoEncoder(Encoder):
         looks = [depth * self.stride[axis] // rate[axis] for rate in self.rates for axis in (0, 1)]
         back, aside = (time_kernel - 1) * sum(looks[::2]), front.space + sum(looks[1::2])
         self.receptive_field = (back, aside, aside)
-
-    def forward(
-        self, signal: Float[Tensor, "b c t h w"], lengths: Int64[Tensor, "b 3"] | None
-    ) -> Float[Tensor, "b d t_out h_out w_out"]:
-        """See Encoder."""
-        cells = None if lengths is None else grid_lengths(lengths, self.stride, WHOLE, self.lead)
-        return self._encoded(completed(signal, self._lead, self.stride, lengths), cells, None)
-
-    def carry_on(self, piece: Float[Tensor, "1 c t h w"], memory: Memory) -> Float[Tensor, "1 d t_out h_out w_out"]:
-        """See Encoder."""
-        lead = (0, 0, 0) if self in memory.kept else self._lead
-        memory.kept[self] = ()
-        whole = (piece.shape[2] + lead[0]) % self.stride[0] == 0
-        assert memory.last or whole, f"a piece of {piece.shape[2]} frames is not whole at stride {self.stride[0]}"
-        return self._encoded(completed(piece, lead, self.stride, None), None, memory)
-
-    @property
-    def _lead(self) -> tuple[int, ...]:
-        assert self.lead is not None
-        return self.lead
 
     def _encoded(self, x: Tensor, cells: Tensor | None, memory: Memory | None) -> Tensor:
         x = self.front.split(x)
