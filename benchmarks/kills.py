@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests/training"))
 from killing import differences, finish, logged, start  # noqa: E402
 from tiny_runs import CONV, QUANTIZERS, TINY, composed  # noqa: E402
 
-from signaltok.artifact.checkpoint import read_checkpoint  # noqa: E402
+from signaltok.checkpoint import read_checkpoint  # noqa: E402
 from signaltok.training.config.resolve import plain  # noqa: E402
 
 STEPS = 400

@@ -89,8 +89,9 @@ def pooled(depth: int) -> tuple[str, ...]:
     """Embeddings of drawings beside those of texts, through a residual stack of so many books of 256 codes."""
     return (
         "encoder=pooled", "encoder.features.widths=[32,64]", "encoder.features.depth=1",
-        "encoder.features.latent_dim=64", "encoder.latent_dim=64", "decoder=none", "objective=align", "quantizer=rvq",
-        f"quantizer.num_codebooks={depth}", "quantizer.dropout=0.0", "quantizer.level.latent_dim=64",
+        "encoder.features.latent_dim=64", "encoder.latent_dim=64", "decoder=none", "objective=align",
+        "objective.terms.align.tower.width=256", "quantizer=rvq", f"quantizer.num_codebooks={depth}",
+        "quantizer.dropout=0.0", "quantizer.level.latent_dim=64",
         f"quantizer.level.estimator._target_={TARGET}.estimator.LateStart", "+quantizer.level.estimator.start=0.4",
         f"+quantizer.level.estimator.then={{_target_: {TARGET}.estimator.StraightThrough}}",
         *DRAWINGS, "data.batch_size=96", "metrics=retrieval", "optimization.learning_rate=1.5e-3",

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 import signaltok
-from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build, describe
 from signaltok.artifact.read import fill
 from signaltok.artifact.write import write_tokenizer
+from signaltok.checkpoint import read_checkpoint
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.quantizers.codebook.estimator import StraightThrough

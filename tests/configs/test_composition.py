@@ -156,7 +156,8 @@ def test_every_option_of_every_group_fits(group):
             "image_folder": ["data.root=x"], "audio_folder": ["data.root=x"], "video_folder": ["data.root=x"],
             "audio": ["data=speech"], "audio_quality": ["data=speech"],
             "tokens": ["data.store=x", "data.context=8"], "language": ["experiment=lm_tiny"],
-            "pooled": ["decoder=none"], "pooled_vit": ["decoder=none"], "none": ["encoder=pooled"],
+            "pooled": ["decoder=none"], "pooled_vit": ["decoder=none"], "pooled_imagenet": ["decoder=none"],
+            "none": ["encoder=pooled"],
         }  # fmt: skip
         own = [f"encoder={option}", f"decoder={option}"]  # of these each goes with its twin alone
         twins = option.startswith(("query", "codec", "spectral", "video", "frames")) and group in ("encoder", "decoder")

@@ -18,6 +18,7 @@ from signaltok.decoders.vit import ViTDecoder
 from signaltok.encoders.codec import CodecEncoder
 from signaltok.encoders.conv import ConvEncoder
 from signaltok.encoders.frames import FramesEncoder
+from signaltok.encoders.imagenet import ImageNetEncoder
 from signaltok.encoders.pooled import PooledEncoder
 from signaltok.encoders.query import QueryEncoder
 from signaltok.encoders.spectral import SpectralEncoder
@@ -146,6 +147,13 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "pooled": lambda: PooledEncoder(
         axes=2,
         features=ConvEncoder(axes=2, channels=3, stride=STRIDE, widths=[8, 12], depth=1, latent_dim=8),
+        latent_dim=DIM,
+        tokens=TOKENS,
+        spherical=True,
+    ),
+    "pooled imagenet": lambda: PooledEncoder(
+        axes=2,
+        features=ImageNetEncoder(channels=3, stride=STRIDE, momentum=0.1),
         latent_dim=DIM,
         tokens=TOKENS,
         spherical=True,

@@ -43,7 +43,7 @@ def test_a_source_file_keeps_the_rules(path):
 
 @pytest.mark.parametrize(
     ("call", "home"),
-    [("torch.load(", "artifact/checkpoint.py"), ("instantiate(", "training/config/build.py")],
+    [("torch.load(", "checkpoint.py"), ("instantiate(", "training/config/build.py")],
 )
 def test_dangerous_calls_have_one_home(call, home):
     users = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if call in path.read_text()]

@@ -255,6 +255,13 @@ def test_the_anchor_of_a_latent_starts_at_the_vector_searched_for_it() -> None:
     assert torch.equal(quantizer.anchor_head(rows), quantizer.project_in(rows))
 
 
+@pytest.mark.parametrize("groups", [1, 4])
+def test_what_is_decoded_begins_with_a_variance_of_one_a_channel(groups) -> None:
+    quantizer = build(latent_dim=64, anchor_dim=64, num_codebooks=groups, codebook_size=256, codebook_dim=16)
+    z_q = quantizer(torch.randn(4, 64, 64)).z_q.detach()
+    assert 0.9 < float(z_q.var(correction=0)) < 1.1
+
+
 def test_a_view_is_the_anchor_in_place_of_the_latent() -> None:
     plain, view = build(), build(anchor="view")
     z, other = latent(4, 4), latent(4, 4).requires_grad_()

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.run import resumed_settings, run
 
 CONTEXT = multiprocessing.get_context("forkserver")

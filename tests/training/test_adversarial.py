@@ -10,7 +10,7 @@ from test_resume import equal
 from tiny_runs import ADVERSARY, BALANCED
 
 from signaltok.adversaries.adversary import Adversary
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.assemble import build_module, build_run_data, build_tokenizer
 from signaltok.training.config.build import build
 from signaltok.training.module import TokenizerModule

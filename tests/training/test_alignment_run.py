@@ -14,8 +14,8 @@ from signaltok.training.run import train
 from signaltok.training.start import read_alignment, read_tokenizer
 
 SMALL = (
-    "experiment=clip_codes", "encoder.features.widths=[8,8,8]", "encoder.features.depth=1", "encoder.latent_dim=8",
-    "encoder.features.latent_dim=8", "quantizer.level.codebook_size=4",
+    "experiment=clip_codes", "encoder=pooled", "encoder.features.widths=[8,8,8]", "encoder.features.depth=1",
+    "encoder.latent_dim=8", "encoder.features.latent_dim=8", "quantizer.level.codebook_size=4",
     "objective.terms.align.tower.width=8", "objective.terms.align.tower.buckets=64", "trainer=cpu", "data.size=16",
     "data.batch_size=4", "data.eval_batch_size=8", "run.limit_eval_batches=2", "trainer.max_steps=2",
     "trainer.val_check_interval=2", "callbacks.progress_bar=null", "task_name=test", f"paths.root_dir={ROOT}",

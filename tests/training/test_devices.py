@@ -19,7 +19,7 @@ from pytorch_lightning.strategies import FSDPStrategy
 from tiny_runs import ADVERSARY, BALANCED, CONV, QUANTIZERS, ROOT, TINY
 from torch.distributed import TCPStore
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.layers.transformer import TransformerBlock
 from signaltok.training import launch
 from signaltok.training.config.build import build

@@ -10,7 +10,7 @@ import torch
 from test_resume import equal
 from tiny_runs import ROOT, composed
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.cli.main import main
 from signaltok.decoders.conv import ConvDecoder
 from signaltok.encoders.conv import ConvEncoder

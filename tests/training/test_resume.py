@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.module import TokenizerModule
 from signaltok.training.run import resumed_settings, run
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_runs import TINY, composed
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.callbacks.weight_averaging import decay_after
 from signaltok.training.checkpoint_io import AtomicCheckpointIO
 from signaltok.training.config.resolve import unvalidated

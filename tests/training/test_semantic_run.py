@@ -8,7 +8,7 @@ import torch
 from killing import differences
 from tiny_runs import ROOT, composed
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.config.resolve import plain
 from signaltok.training.module import TokenizerModule
 from signaltok.training.run import resumed_settings, run

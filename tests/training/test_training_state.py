@@ -7,8 +7,8 @@ import torch
 from tiny_runs import ADVERSARY
 
 import signaltok
-from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.training_state import ABOUT, TENSORS
+from signaltok.checkpoint import read_checkpoint
 from signaltok.cli.main import main
 from signaltok.training.module import TokenizerModule
 from signaltok.training.run import run

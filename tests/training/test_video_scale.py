@@ -12,7 +12,7 @@ import torch
 from killing import differences, finish, logged, start
 from tiny_runs import ROOT, VIDEO, VIDEO_ADVERSARY, composed
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.training.config.resolve import plain
 from signaltok.training.run import run
 

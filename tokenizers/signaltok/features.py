@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.parts import any_tensor
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the weights were trained with, for values 0..1
 BLOCKS = 16
+CHANNELS = 1280  # of the last features
 LEAST = 32  # the network's stride: less gives no whole cell
 
 
@@ -59,7 +60,7 @@ def stage_features(signal: Float[Tensor, "b 3 h w"], blocks: tuple[int, ...]) ->
     network = efficientnet_lite0().on(signal.device)
     found = []
     with torch.autocast(signal.device.type, enabled=False):
-        x = network._swish(network._bn0(network._conv_stem(_normal(signal))))
+        x = network._swish(network._bn0(network._conv_stem(normal(signal))))
         for number, block in enumerate(network._blocks[: max(blocks) + 1]):
             x = block(x)
             if number in blocks:
@@ -71,7 +72,7 @@ def pooled_features(signal: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]
     """What the classifier would see: the last features, a mean over positions; values 0..1, in float32."""
     network = efficientnet_lite0().on(signal.device)
     with torch.autocast(signal.device.type, enabled=False):
-        return network.extract_features(_normal(signal)).mean((2, 3))
+        return network.extract_features(normal(signal)).mean((2, 3))
 
 
 def unit_channels(x: Float[Tensor, "b c h w"], epsilon: float = 1e-8) -> Float[Tensor, "b c h w"]:
@@ -83,7 +84,8 @@ def unit_channels(x: Float[Tensor, "b c h w"], epsilon: float = 1e-8) -> Float[T
     return x / (x.square().sum(1, keepdim=True) + epsilon).sqrt()
 
 
-def _normal(signal: Tensor) -> Tensor:
+def normal(signal: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 m n"]:
+    """Values 0..1 as the network was trained on them, pictures smaller than a cell continued at their edge."""
     if min(signal.shape[2:]) < LEAST:
         short = [max(0, LEAST - n) for n in signal.shape[2:]]
         signal = F.pad(signal, (0, short[1], 0, short[0]), mode="replicate")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from torch import nn
 
-from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
 from signaltok.artifact.describe import build
 from signaltok.artifact.layout import CONFIG as EXPORTED_CONFIG
 from signaltok.artifact.read import fill, load
+from signaltok.checkpoint import read_checkpoint, tokenizer_weights
 
 CONFIG = "config.yaml"  # of a run
 CHECKPOINTS = "checkpoints"  # likewise

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from signaltok.artifact import layout
-from signaltok.artifact.checkpoint import read_checkpoint, tokenizer_weights
 from signaltok.artifact.describe import build
 from signaltok.artifact.onnx import write_onnx
 from signaltok.artifact.read import fill
 from signaltok.artifact.training_state import state_of_checkpoint, write_training_state
 from signaltok.artifact.write import write_codebooks
+from signaltok.checkpoint import read_checkpoint, tokenizer_weights
 from signaltok.cli.console import say
 from signaltok.cli.locate import EXPORTED
 from signaltok.files import atomic_file

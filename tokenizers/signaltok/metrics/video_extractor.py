@@ -12,7 +12,7 @@ from torch.nn import Identity
 from torch.nn import functional as F
 from torchvision.models.video import mc3_18, r2plus1d_18, r3d_18
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.features import Hidden
 from signaltok.metrics.extractors import FeatureExtractor
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.features import BLOCKS, Hidden, efficientnet_lite0, stage_features, unit_channels
 from signaltok.parts import Quantizer, Term
 from signaltok.processes import part_of_group_mean

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from signaltok.artifact.checkpoint import read_checkpoint
+from signaltok.checkpoint import read_checkpoint
 from signaltok.files import read_json
 
 CONFIG = "config.json"

@@ -110,6 +110,10 @@ class ContrastiveQuantizer(Quantizer):
         self.register_buffer("hits", torch.ones(num_codebooks, codebook_size))
         self.draws = Draws()
         self.first_draws = Draws()  # of the start alone: one step of it says that entries have been placed
+        # Each group gives a vector of length one. By torch's own weights channels of z_q would begin at about a seventh
+        # of one, and a decoder learns far more slowly from so little (docs/log.md).
+        bound = (3 / num_codebooks) ** 0.5  # of uniform weights, by which they begin with variance one
+        nn.init.uniform_(self.project_out.weight, -bound, bound)
         with torch.no_grad():
             self.project_in.bias.zero_()  # latents start small; a bias would send all of them one way
             if self.anchor_head is not None and anchor != "context":

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build as build_described
 from signaltok.artifact.read import fill
+from signaltok.checkpoint import read_checkpoint
 from signaltok.files import write_text
 from signaltok.language.evaluation import evaluate_language
 from signaltok.language.gpt import GPT

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from signaltok.artifact.checkpoint import read_checkpoint
 from signaltok.artifact.describe import build, describe
 from signaltok.artifact.read import fill
 from signaltok.artifact.trained import (
@@ -19,6 +18,7 @@ from signaltok.artifact.trained import (
     read_trained,
 )
 from signaltok.artifact.training_state import Moments, TrainingState, read_training_state
+from signaltok.checkpoint import read_checkpoint
 from signaltok.layers.inflation import from_pictures
 from signaltok.objectives.objective import Objective
 from signaltok.parts import Alignment, Discriminator
