@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from paper import built, parameters
 
 from signaltok.decoders.none import NoDecoder
+from signaltok.encoders.imagenet import ImageNetEncoder
 from signaltok.objectives.align import Align
 from signaltok.objectives.contrast import SigmoidContrast, SoftmaxContrast
 from signaltok.objectives.towers import ByteTower, NgramTower
@@ -34,6 +35,9 @@ def test_each_experiment_is_its_method():
         tokenizer, objective = build_tokenizer(settings), build(settings["objective"])
         # One vector a picture, in the space of the texts, and nothing that draws it again.
         assert tokenizer.encoder.tokens == 1 and tokenizer.encoder.spherical
+        # Pictures through a locked network: what learns of the encoder is the way from its features to the embedding.
+        assert isinstance(tokenizer.encoder.features, ImageNetEncoder)
+        assert not list(tokenizer.encoder.features.parameters()) and list(tokenizer.encoder.parameters())
         assert isinstance(tokenizer.decoder, NoDecoder) and "reconstruction" not in objective.terms
         term = objective.alignment
         assert isinstance(term, Align) and term.tap == "post" and term.head is None and term.width == 128
