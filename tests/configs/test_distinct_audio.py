@@ -149,6 +149,10 @@ def test_jukebox_has_three_codecs_that_do_not_build_on_one_another() -> None:
 def test_mimi_splits_a_semantic_level_off_and_has_windowed_transformers() -> None:
     model = built("audio_mimi")
     assert isinstance(model.quantizer, SplitQuantizer) and not model.quantizer.residual
+    # No item goes on unquantized; the whole latent does, at first.
+    assert model.quantizer.unquantized == 0
+    assert isinstance(model.quantizer.semantic.estimator, LateStart) and model.quantizer.semantic.estimator.start == 0.3
+    assert model.quantizer.acoustic.late_start == 0.3
     assert isinstance(model.quantizer.semantic, VectorQuantizer) and len(model.quantizer.acoustic.levels) == 7
     assert has(model.encoder, WindowedTransformer) and has(model.decoder, WindowedTransformer)
 

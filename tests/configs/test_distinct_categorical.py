@@ -80,7 +80,7 @@ def test_image_contrastive_is_the_vq_vae_with_codes_that_tell_positions_apart() 
     own = {name: weight for name, weight in objective.weights.items() if name in ("contrastive", "diversity", *both)}
     assert objective.weights == shared | own and len(own) == 4
     # Codes stay near what they stand for, first of all: identification alone would spread them over the sphere.
-    assert 0 < own["contrastive"] < min(own["commitment"], own["codebook"])
+    assert 0 < 100 * own["contrastive"] < own["commitment"] <= own["codebook"]
     assert quantizer.initialization.start > 0
     numbers = [
         sum(value.numel() for name, value in model.state_dict().items() if learned(name)) for model in (ours, vqvae)
