@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from signaltok.parts import Quantizer
 from signaltok.quantizers.assignment import Assignment, GumbelAssignment, NearestAssignment
 from signaltok.quantizers.binary_spherical import BinarySphericalQuantizer
+from signaltok.quantizers.chart import Direction, Stereographic
 from signaltok.quantizers.codebook.estimator import LateStart, Rotation, StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample, Gaussian, KMeans, Uniform
 from signaltok.quantizers.codebook.projected import Projected
@@ -138,9 +139,9 @@ def warm_gumbel() -> Quantizer:
 
 def contrastive(assignment: Callable[[], Assignment], **changes: object) -> Callable[[], Quantizer]:
     plain = {
-        "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "affinity_temperature": 1.0,
-        "anchor": "self", "anchor_dim": DIM, "head": "own", "temperature": 1.0, "ties": "keep", "num_negatives": 20,
-        "negatives": "batch", "initialization": None, "revival": None, "decay": 0.9,
+        "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "chart": Direction(),
+        "affinity_temperature": 1.0, "anchor": "self", "anchor_dim": DIM, "head": "own", "temperature": 1.0,
+        "ties": "keep", "num_negatives": 20, "negatives": "batch", "initialization": None, "revival": None, "decay": 0.9,
     }  # fmt: skip
     return lambda: ContrastiveQuantizer(**plain | {"assignment": assignment()} | changes)
 
@@ -210,11 +211,13 @@ QUANTIZERS = {
     "contrastive placed": Row(
         contrastive(
             NearestAssignment,
+            chart=Stereographic(radius=4.0),
             head="shared",
             initialization=DataSample(),
             revival=UsageRevival(threshold=0.5, every=1, until=1.0),
         )
     ),
+    "contrastive stereographic": Row(contrastive(NearestAssignment, chart=Stereographic(radius=1.0))),
     "contrastive gumbel of items": Row(contrastive(relaxed, ties="mask", negatives="item")),
     "rvq": Row(residual(vector()), itself),
     "rvq gradient": Row(residual(vector(update=Gradient(decay=0.9))), itself),

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from signaltok.objectives.objective import Objective
 from signaltok.objectives.quantizer_loss import QuantizerLoss
 from signaltok.quantizers.assignment import GumbelAssignment, NearestAssignment
+from signaltok.quantizers.chart import Direction, Stereographic
 from signaltok.quantizers.codebook.initialization import DataSample, LateInitialization
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.contrastive import ContrastiveQuantizer
@@ -27,6 +28,7 @@ def build(**changes: object) -> ContrastiveQuantizer:
         "num_codebooks": 2,
         "codebook_size": 16,
         "codebook_dim": 4,
+        "chart": Direction(),
         "assignment": NearestAssignment(),
         "affinity_temperature": 0.3,
         "anchor": "self",
@@ -262,6 +264,31 @@ def test_what_is_decoded_begins_with_a_variance_of_one_a_channel(groups) -> None
     assert 0.9 < float(z_q.var(correction=0)) < 1.1
 
 
+def test_a_stereographic_chart_lets_latents_pass_whole_and_decodes_what_the_entries_stand_for() -> None:
+    changes = {"chart": Stereographic(radius=3.0), "initialization": LateInitialization(start=0.4, then=DataSample())}
+    quantizer, z = build(**changes), latent(4, 4)
+    assert quantizer.vectors.shape == (2, 16, 5)
+    torch.testing.assert_close(
+        quantizer(z).z_q, quantizer.project_out(quantizer.project_in(z.movedim(1, -1))).movedim(-1, 1)
+    )
+    quantizer.advance(0.5)
+    quantizer(z)
+    quantizer.eval()
+    quantized, (first, second) = quantizer(z), quantizer.code_vectors()
+    rows = first.decoded[quantized.codes[0].flatten()] + second.decoded[quantized.codes[1].flatten()]
+    torch.testing.assert_close(quantized.z_q.movedim(1, -1).reshape(-1, DIM), rows)
+    placed = 3 * F.normalize(quantizer.vectors, dim=-1)[..., :4] / (1 - F.normalize(quantizer.vectors, dim=-1)[..., 4:])
+    among = quantizer.project_in(z.movedim(1, -1).reshape(-1, DIM)).unflatten(1, (2, 4)).movedim(1, 0)
+    assert float(torch.cdist(placed.detach(), among.detach()).amin(2).max()) < 1e-3
+
+
+def test_a_stereographic_anchor_of_its_own_starts_at_the_vector_searched_for_it() -> None:
+    own, shared = (build(chart=Stereographic(radius=3.0), head=head) for head in ("own", "shared"))
+    shared.load_state_dict({k: v for k, v in own.state_dict().items() if not k.startswith("anchor_head")})
+    z = latent(4, 4)
+    torch.testing.assert_close(own(z).losses["contrastive"], shared(z).losses["contrastive"])
+
+
 def test_a_view_is_the_anchor_in_place_of_the_latent() -> None:
     plain, view = build(), build(anchor="view")
     z, other = latent(4, 4), latent(4, 4).requires_grad_()
@@ -328,7 +355,8 @@ def test_fewer_levels_do_not_decode() -> None:
     [
         ({"num_codebooks": 0}, "got 0, 16 and 4"),
         ({"codebook_size": 1}, "got 2, 1 and 4"),
-        ({"codebook_dim": 1}, "got 2, 16 and 1"),
+        ({"codebook_dim": 1}, r"codebook_dim 2 \(for a sphere\), got 2, 16 and 1"),
+        ({"codebook_dim": 0, "chart": Stereographic(radius=1.0)}, r"codebook_dim 1 .*got 2, 16 and 0"),
         ({"affinity_temperature": 0.0}, r"got 0\.0"),
         ({"anchor": "other"}, "anchor must be one of .*'other'"),
         ({"anchor_dim": 7}, r"latent_dim \(6\) for anchor=self, got 7"),

@@ -30,6 +30,7 @@ SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
     "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
     "signaltok.quantizers.contrastive.ContrastiveQuantizer": {
+        "chart": {"class": "signaltok.quantizers.chart.Direction", "arguments": {}},
         "head": "own",
         "initialization": None,
         "revival": None,

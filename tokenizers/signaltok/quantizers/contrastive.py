@@ -2,9 +2,11 @@
 
 The product quantizer of wav2vec 2.0 (Baevski et al. 2020, section 2) trained by identification. Of G groups,
 
-    u_g = normalise(W_g z + b_g),  e_gv of length one,  k_g = argmax_v u_g . e_gv,  q = [e_1k, ..., e_Gk],  z_q = W q,
+    u_g = chart(W_g z + b_g),  e_gv of length one,  k_g = argmax_v u_g . e_gv,  q = [e_1k, ..., e_Gk],
+    z_q = W [chart^-1(e_1k), ..., chart^-1(e_Gk)] + b,
 
-with losses and without averages: the entries learn by gradient through q.
+with losses and without averages: the entries learn by gradient through q. The chart of the sphere (chart.py) is the
+direction, which is its own inverse here, or one that keeps lengths.
 
     "contrastive"   from P z~ pick the own q among those of other positions (identification.py); z~ is z itself, the
                     latent of another view of the item, or a context vector that the task gives
@@ -29,6 +31,7 @@ from signaltok.exactness import full_precision
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.processes import part_of_group_mean, sum_over_group
 from signaltok.quantizers.assignment import Assignment
+from signaltok.quantizers.chart import Chart
 from signaltok.quantizers.codebook.initialization import Initialization, sample
 from signaltok.quantizers.codebook.revival import UsageRevival
 from signaltok.quantizers.codebook.search import highest
@@ -42,15 +45,15 @@ HEADS = ("own", "shared")
 
 
 class ContrastiveQuantizer(Quantizer):
-    """num_codebooks levels of codebook_size entries of codebook_dim numbers, all on the latent's grid.
+    """num_codebooks levels of codebook_size entries for vectors of codebook_dim numbers, all on the latent's grid.
 
-    assignment: which entry stands for a position in training. anchor: "self", "view" or "context": what z~ is; all but
-    "self" are given to each training forward. anchor_dim: channels of z~, latent_dim but for a context. head: P is a
-    map of its "own", which starts as that of u, or "shared": the anchor is the u of z~. affinity_temperature: tau of
-    p_g and of the assignment. temperature, ties, num_negatives, negatives: see Identification. initialization: places
-    the entries among the u at its share of the run; until then u passes as it is and the losses are zero. None: they
-    are normal, and learn from the first step. revival: of entries that nothing chooses, by running counts with the
-    decay; None for none.
+    chart: how those are put on the sphere. assignment: which entry stands for a position in training. anchor: "self",
+    "view" or "context": what z~ is; all but "self" are given to each training forward. anchor_dim: channels of z~,
+    latent_dim but for a context. head: P is a map of its "own", which starts as that of u, or "shared": the anchor is
+    the u of z~. affinity_temperature: tau of p_g and of the assignment. temperature, ties, num_negatives, negatives:
+    see Identification. initialization: places the entries among the u at its share of the run; until then u passes as
+    it is and the losses are zero. None: they are normal, and learn from the first step. revival: of entries that
+    nothing chooses, by running counts with the decay; None for none.
     """
 
     hits: Tensor
@@ -62,6 +65,7 @@ class ContrastiveQuantizer(Quantizer):
         num_codebooks: int,
         codebook_size: int,
         codebook_dim: int,
+        chart: Chart,
         assignment: Assignment,
         affinity_temperature: float,
         anchor: str,
@@ -76,10 +80,10 @@ class ContrastiveQuantizer(Quantizer):
         decay: float,
     ) -> None:
         super().__init__()
-        if num_codebooks < 1 or codebook_size < 2 or codebook_dim < 2:
+        if num_codebooks < 1 or codebook_size < 2 or codebook_dim < 2 - chart.extra:
             raise ValueError(
-                "num_codebooks must be at least 1, codebook_size and codebook_dim (on the sphere) at least 2, got "
-                f"{num_codebooks}, {codebook_size} and {codebook_dim}"
+                f"num_codebooks must be at least 1, codebook_size 2 and codebook_dim {2 - chart.extra} (for a sphere), "
+                f"got {num_codebooks}, {codebook_size} and {codebook_dim}"
             )
         if not affinity_temperature > 0:
             raise ValueError(f"affinity_temperature must be above 0, got {affinity_temperature}")
@@ -97,6 +101,7 @@ class ContrastiveQuantizer(Quantizer):
             raise ValueError(f"decay must lie in [0, 1), got {decay}")
         self.latent_dim, self.num_codebooks = latent_dim, num_codebooks
         self.codebook_size, self.codebook_dim = codebook_size, codebook_dim
+        self.chart = chart
         self.assignment, self.affinity_temperature = assignment, affinity_temperature
         self.anchor, self.anchor_dim = anchor, anchor_dim
         self.identification = Identification(
@@ -105,15 +110,18 @@ class ContrastiveQuantizer(Quantizer):
         inner = num_codebooks * codebook_dim
         self.project_in, self.project_out = nn.Linear(latent_dim, inner), nn.Linear(inner, latent_dim)
         self.anchor_head = nn.Linear(anchor_dim, inner) if head == "own" else None
-        self.vectors = nn.Parameter(torch.randn(num_codebooks, codebook_size, codebook_dim) * codebook_dim**-0.5)
+        self.vectors = nn.Parameter(
+            chart.towards(torch.randn(num_codebooks, codebook_size, codebook_dim) * codebook_dim**-0.5)
+        )
         self.initialization, self.revival, self.decay = initialization, revival, decay
         self.register_buffer("hits", torch.ones(num_codebooks, codebook_size))
         self.draws = Draws()
         self.first_draws = Draws()  # of the start alone: one step of it says that entries have been placed
-        # Each group gives a vector of length one. By torch's own weights channels of z_q would begin at about a seventh
-        # of one, and a decoder learns far more slowly from so little (docs/log.md).
-        bound = (3 / num_codebooks) ** 0.5  # of uniform weights, by which they begin with variance one
-        nn.init.uniform_(self.project_out.weight, -bound, bound)
+        if chart.unit:
+            # Of vectors of length one torch's own weights would make channels of z_q that begin at about a seventh of
+            # one, and a decoder learns far more slowly from so little (docs/log.md).
+            bound = (3 / num_codebooks) ** 0.5  # of uniform weights, by which they begin with variance one
+            nn.init.uniform_(self.project_out.weight, -bound, bound)
         with torch.no_grad():
             self.project_in.bias.zero_()  # latents start small; a bias would send all of them one way
             if self.anchor_head is not None and anchor != "context":
@@ -150,8 +158,8 @@ class ContrastiveQuantizer(Quantizer):
         """See Quantizer; every group is needed. Raises ValueError for fewer levels."""
         if len(codes) != self.num_codebooks:
             raise ValueError(f"groups decode together: give all {self.num_codebooks} levels, not {len(codes)}")
-        q = torch.cat([entries[level] for entries, level in zip(self._entries(), codes, strict=True)], -1)
-        return self.project_out(q).movedim(-1, 1)
+        q = [entries[level] for entries, level in zip(self._entries(), codes, strict=True)]
+        return self._decoded(q).movedim(-1, 1)
 
     def forward(
         self,
@@ -178,7 +186,8 @@ class ContrastiveQuantizer(Quantizer):
             for number, entries in enumerate(self._entries()):
                 before = number * self.codebook_dim
                 weight = self.project_out.weight[:, before : before + self.codebook_dim]
-                decoded = F.linear(entries, weight, self.project_out.bias if number == 0 else None)
+                lowered = self.chart.lower(entries)
+                decoded = F.linear(lowered, weight, self.project_out.bias if number == 0 else None)
                 levels.append(CodeVectors(searched=entries, decoded=decoded))
         return tuple(levels)
 
@@ -244,7 +253,7 @@ class ContrastiveQuantizer(Quantizer):
         losses: dict[str, Tensor],
     ) -> Quantized:
         """What rows became, on the grid of z; decoded and codes: of each group, at the valid positions."""
-        rows, found = self.project_out(torch.cat(list(decoded), 1)), torch.stack(list(codes))
+        rows, found = self._decoded(decoded), torch.stack(list(codes))
         if valid is not None:
             rows = z.new_zeros(len(valid), self.latent_dim).masked_scatter(valid[:, None], rows)
             found = found.new_zeros(len(found), len(valid)).masked_scatter(valid, found)
@@ -288,7 +297,8 @@ class ContrastiveQuantizer(Quantizer):
     def _heads(self, anchors: Float[Tensor, "n c"]) -> Float[Tensor, "n inner"]:
         if self.anchor_head is None:
             return torch.cat(self._parts(self.project_in(anchors)), 1)
-        return self.anchor_head(anchors)
+        parts = self.anchor_head(anchors).split(self.codebook_dim, 1)
+        return torch.cat([self.chart.towards(part) for part in parts], 1)
 
     def _names(self, codes: list[Int64[Tensor, " n"]]) -> Int64[Tensor, "n g"]:
         """Numbers that are equal where the chosen entries are; where ties are kept nobody compares them."""
@@ -302,8 +312,11 @@ class ContrastiveQuantizer(Quantizer):
 
     def _parts(self, inner: Float[Tensor, "n inner"]) -> tuple[Float[Tensor, "n d"], ...]:
         """The vectors on the sphere of each group; contiguous, as a search over strided rows could differ."""
-        parts = inner.split(self.codebook_dim, 1)
-        return tuple(F.normalize(part, dim=1).contiguous() for part in parts)
+        return tuple(self.chart.lift(part).contiguous() for part in inner.split(self.codebook_dim, 1))
+
+    def _decoded(self, q: Sequence[Float[Tensor, "*n e"]]) -> Float[Tensor, "*n latent_dim"]:
+        """z_q of what each group has on the sphere."""
+        return self.project_out(torch.cat([self.chart.lower(own) for own in q], -1))
 
 
 def _rows(z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n d"]:
