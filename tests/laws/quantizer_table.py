@@ -141,7 +141,8 @@ def contrastive(assignment: Callable[[], Assignment], **changes: object) -> Call
     plain = {
         "latent_dim": DIM, "num_codebooks": 2, "codebook_size": 8, "codebook_dim": 3, "chart": Direction(),
         "affinity_temperature": 1.0, "anchor": "self", "anchor_dim": DIM, "head": "own", "temperature": 1.0,
-        "ties": "keep", "num_negatives": 20, "negatives": "batch", "initialization": None, "revival": None, "decay": 0.9,
+        "ties": "keep", "num_negatives": 20, "negatives": "batch", "initialization": None, "revival": None,
+        "decay": 0.9,
     }  # fmt: skip
     return lambda: ContrastiveQuantizer(**plain | {"assignment": assignment()} | changes)
 
