@@ -1,6 +1,6 @@
 """How far codes lie from what they stand for, beside what is reconstructed: short runs in a plain loop, a row each.
 
-    python benchmarks/quantization_error.py --seeds 0,1,2 image_vqvae "image_contrastive quantizer=contrastive_placed"
+    python benchmarks/quantization_error.py --seeds 0,1,2 image_vqvae "image_contrastive quantizer.codebook_dim=8"
 
 An argument is an experiment of pictures with one codebook, and overrides. All get the same networks (widths 32 and 64,
 one block), batches of four and steps. On every fourth tile of the test split: PSNR, usage, perplexity; the mean squared
@@ -68,8 +68,9 @@ def trained(settings: dict[str, Any], data: SignalData, steps: int, seed: int) -
 def inner(quantizer: VectorQuantizer | ContrastiveQuantizer, latent: Tensor) -> Tensor:
     """The vectors [n, d] that are compared with the codes."""
     rows = quantizer.project_in(latent.movedim(1, -1).reshape(-1, quantizer.latent_dim))
-    spherical = isinstance(quantizer, ContrastiveQuantizer) or quantizer.spherical
-    return torch.nn.functional.normalize(rows, dim=1) if spherical else rows
+    if isinstance(quantizer, ContrastiveQuantizer):
+        return quantizer.chart.lift(rows)
+    return torch.nn.functional.normalize(rows, dim=1) if quantizer.spherical else rows
 
 
 @torch.no_grad()

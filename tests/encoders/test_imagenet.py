@@ -9,7 +9,7 @@ from signaltok.data.read_image import read_image
 from signaltok.decoders.none import NoDecoder
 from signaltok.encoders.imagenet import ImageNetEncoder
 from signaltok.encoders.pooled import PooledEncoder
-from signaltok.features import pooled_features
+from signaltok.features import pooled_features, stage_features
 from signaltok.quantizers.identity import IdentityQuantizer
 from signaltok.tokenizer import Tokenizer
 
@@ -20,7 +20,7 @@ def pictures(photos):
 
 
 def encoder(**changes) -> ImageNetEncoder:
-    return ImageNetEncoder(**({"channels": 3, "stride": 16, "momentum": 1.0} | changes))
+    return ImageNetEncoder(**({"channels": 3, "stride": 16, "blocks": [], "momentum": 1.0} | changes))
 
 
 def test_the_features_are_those_of_the_enlarged_picture_standardised(pictures):
@@ -41,6 +41,27 @@ def test_nothing_of_it_is_a_parameter_and_training_moves_the_mean_and_variance_a
     assert not list(part.parameters())
     moved = {name for name, value in part.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"norm.mean", "norm.variance", "norm.steps"}
+
+
+def test_earlier_blocks_give_their_mean_and_deviation_over_each_cell(pictures):
+    plain, deep = encoder().eval(), encoder(blocks=[4, 10]).eval()
+    found = deep(pictures, None)
+    assert found.shape == (3, deep.latent_dim, 4, 4) and deep.latent_dim == 1280 + 2 * (40 + 112)
+    torch.testing.assert_close(found[:, :1280], plain(pictures, None))
+    large = F.interpolate(pictures, scale_factor=2, mode="bicubic").clamp(-1, 1)
+    at = 1280
+    for features in stage_features((large + 1) / 2, (4, 10)):  # new parts standardise by mean 0 and variance 1
+        side, width = features.shape[2] // 4, features.shape[1]
+        cell = features[:, :, side : 2 * side, 2 * side : 3 * side].flatten(2)
+        for expected in (cell.mean(2), cell.std(2, correction=0)):
+            torch.testing.assert_close(found[:, at : at + width, 1, 2], expected, rtol=1e-4, atol=1e-4)
+            at += width
+
+
+def test_many_pictures_are_what_they_are_a_few_at_a_time(pictures):
+    part = encoder(blocks=[4]).eval()
+    many = pictures.repeat(7, 1, 1, 1)
+    torch.testing.assert_close(part(many, None), part(pictures, None).repeat(7, 1, 1, 1), rtol=1e-4, atol=1e-4)
 
 
 def test_pictures_of_different_sizes_are_what_they_are_alone(pictures):
@@ -70,7 +91,9 @@ def test_what_is_exported_has_the_network(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"channels": 1}, "channels is 1, but the network has learned from pictures of 3"),
-     ({"stride": 12}, "stride is 12; it must divide"), ({"stride": 0}, "stride is 0")],
+     ({"stride": 12}, "stride is 12; it must divide"), ({"stride": 0}, "stride is 0"),
+     ({"blocks": [4, 4]}, r"blocks is \[4, 4\]; give rising numbers from 0 to 15"),
+     ({"blocks": [16]}, r"blocks is \[16\]")],
 )  # fmt: skip
 def test_bad_values_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -153,7 +153,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     ),
     "pooled imagenet": lambda: PooledEncoder(
         axes=2,
-        features=ImageNetEncoder(channels=3, stride=STRIDE, momentum=0.1),
+        features=ImageNetEncoder(channels=3, stride=STRIDE, blocks=[4], momentum=0.1),
         latent_dim=DIM,
         tokens=TOKENS,
         spherical=True,

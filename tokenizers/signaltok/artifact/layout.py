@@ -29,6 +29,7 @@ TRAINING_ONLY = ("draws.seed", "draws.steps", "anchor_head.weight", "anchor_head
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
     "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
+    "signaltok.encoders.imagenet.ImageNetEncoder": {"blocks": []},
     "signaltok.quantizers.contrastive.ContrastiveQuantizer": {
         "chart": {"class": "signaltok.quantizers.chart.Direction", "arguments": {}},
         "head": "own",
