@@ -30,10 +30,10 @@ class ImageNetEncoder(Encoder):
     """signal [b, 3, h, w] in -1..1 -> features [b, latent_dim, *ceil(s / stride)], each channel standardised.
 
     channels: 3. stride: 32, the network's own, or a divisor of it: pictures are then made so much larger first
-    (bicubic), as the network has seen large ones. blocks: earlier ones, rising numbers from 0 to 15, whose mean and
-    standard deviation over each cell follow the last 1,280 channels; empty for none. momentum: of the running mean and
-    variance of the features, which are all that changes in training. Raises ValueError where the extra `perceptual`,
-    which has the weights, is missing.
+    (bicubic), as the network has seen large ones. blocks: earlier ones, rising numbers from 0 to 15, whose mean over
+    each cell follows the last 1,280 channels; empty for none. momentum: of the running mean and variance of the
+    features, which are all that changes in training. Raises ValueError where the extra `perceptual`, which has the
+    weights, is missing.
     """
 
     axes = 2
@@ -51,7 +51,7 @@ class ImageNetEncoder(Encoder):
         self.blocks = tuple(blocks)
         self.network = _locked(efficientnet_lite0().on(torch.device("cpu")))
         widths = [block._block_args.output_filters for block in self.network._blocks]
-        self.latent_dim = CHANNELS + 2 * sum(widths[number] for number in blocks)
+        self.latent_dim = CHANNELS + sum(widths[number] for number in blocks)
         self.norm = BatchNorm(width=self.latent_dim, momentum=momentum, epsilon=EPSILON, affine=False)
 
     def train(self, mode: bool = True) -> "ImageNetEncoder":
@@ -90,15 +90,8 @@ class ImageNetEncoder(Encoder):
         for number, block in enumerate(network._blocks):
             x = block(x)
             if number in self.blocks:
-                found += _over_cells(x, cells)
+                found.append(F.adaptive_avg_pool2d(x.float(), cells))
         return torch.cat([network._swish(network._bn1(network._conv_head(x))).float(), *found], 1)
-
-
-def _over_cells(x: Float[Tensor, "b c h w"], cells: Sequence[int]) -> list[Float[Tensor, "b c i j"]]:
-    """Mean and standard deviation over the positions of each cell, in float32."""
-    b, c = x.shape[:2]
-    whole = x.float().reshape(b, c, cells[0], x.shape[2] // cells[0], cells[1], x.shape[3] // cells[1])
-    return [whole.mean((3, 5)), whole.std((3, 5), correction=0)]
 
 
 def _locked(network: nn.Module) -> Any:
