@@ -168,6 +168,8 @@ def test_spectral_goes_into_frames_first_and_out_of_them_last() -> None:
     transforms = [module for module in model.modules() if isinstance(module, Stft | InverseStft)]
     assert [type(module) for module in transforms] == [Stft, InverseStft]
     assert all(module.hop == 320 for module in transforms)
+    # Loud frames are told from soft ones by their length, on either side.
+    assert not {"last_norm"} & (set(model.encoder.trunk.layers) | set(model.decoder.trunk.layers))
     assert isinstance(model.quantizer, ResidualQuantizer) and 0 < model.quantizer.dropout < 1
 
 

@@ -39,7 +39,7 @@ def pair(strides: list[int], padding: str, kernel: int, dilations: list[int]) ->
 def spectral(size: int, depth: int, kernel: int) -> tuple[SpectralEncoder, SpectralDecoder]:
     shape = {"channels": 1, "stride": 4, "size": size, "width": 4, "inner": 4, "depth": depth, "kernel": kernel}
     shape |= {"layer_scale": 1.0, "latent_dim": 2}
-    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1), SpectralDecoder(
+    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1, final_norm=True), SpectralDecoder(
         **shape, final_norm=True, context=None
     )
 
@@ -122,5 +122,5 @@ def test_the_spectral_encoder_refuses_pictures():
     with pytest.raises(ValueError, match="axes is 2, but a short-time Fourier transform goes over one"):
         SpectralEncoder(
             axes=2, channels=1, stride=2, size=4, compression=0.5, floor=0.1, width=4, inner=4, depth=1, kernel=3,
-            layer_scale=1.0, latent_dim=4,
+            layer_scale=1.0, final_norm=True, latent_dim=4,
         )  # fmt: skip

@@ -85,7 +85,7 @@ class ImageNetEncoder(Encoder):
             x = F.interpolate(x, scale_factor=self.enlarge, mode="bicubic", align_corners=False)
         x = normal(x.clamp(-1, 1).add(1).div(2)).contiguous(memory_format=torch.channels_last)
         network, found = self.network, []
-        cells = [size // LEAST for size in x.shape[2:]]
+        cells = x.shape[2] // LEAST, x.shape[3] // LEAST
         x = network._swish(network._bn0(network._conv_stem(x)))
         for number, block in enumerate(network._blocks):
             x = block(x)

@@ -20,7 +20,8 @@ class SpectralEncoder(Encoder):
 
     axes: 1; quantizers with grids of their own ask for it. size: samples of a frame. compression, floor: of the
     spectrum, see layers.fourier. width, inner, depth: of the ConvNeXt blocks; kernel: of their convolutions and of the
-    first one, which all pad both sides.
+    first one, which all pad both sides. final_norm: whether the blocks' sum is normalised at each frame before it is
+    projected; a latent that reads it as it is can tell loud frames from soft ones by its length.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class SpectralEncoder(Encoder):
         depth: int,
         kernel: int,
         layer_scale: float,
+        final_norm: bool,
         latent_dim: int,
     ) -> None:
         super().__init__()
@@ -53,7 +55,7 @@ class SpectralEncoder(Encoder):
                 "stem": rule.conv(1, channels * (size + 2), width, 1),
                 "norm": ChannelNorm(width=width, epsilon=1e-6),
                 **numbered("block", blocks),
-                "last_norm": ChannelNorm(width=width, epsilon=1e-6),
+                **({"last_norm": ChannelNorm(width=width, epsilon=1e-6)} if final_norm else {}),
                 "project": rule.conv(1, width, latent_dim, 1),
             }
         )
