@@ -6,7 +6,8 @@
     python data/fetch/emoji.py UNPACKED data/emoji
 
 sheet.png is the package's sheet of 256 colours, unmodified: cells of 66 pixels with a border of one. names.tsv has a
-row an emoji. Another vendor's drawings of the same emoji, for retrieval across styles, come with the same layout:
+row an emoji. Another vendor's drawings of the same emoji, for retrieval across styles, come with the same layout; its
+package is unpacked beside those two:
 
     npm pack emoji-datasource-google@16.0.0
     python data/fetch/emoji.py UNPACKED data/downloads/emoji_google --vendor google
@@ -68,6 +69,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the folder to fill")
     parser.add_argument("--vendor", choices=sorted(ARTISTS), default="twitter")
     arguments = parser.parse_args()
+    for needed in ("emoji-datasource-twitter", "emojibase-data", f"emoji-datasource-{arguments.vendor}"):
+        if not (arguments.unpacked / needed / "package").is_dir():
+            raise SystemExit(f"{arguments.unpacked} has no {needed}/package: unpack the npm package {needed} there")
     # Concepts are those of Twemoji whatever is drawn: a split must not depend on the style.
     entries = json.loads((arguments.unpacked / "emoji-datasource-twitter/package/emoji.json").read_text("utf-8"))
     base = json.loads((arguments.unpacked / "emojibase-data/package/en/data.json").read_text("utf-8"))
