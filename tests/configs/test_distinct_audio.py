@@ -170,6 +170,7 @@ def test_spectral_goes_into_frames_first_and_out_of_them_last() -> None:
     assert all(module.hop == 320 for module in transforms)
     # Loud frames are told from soft ones by their length, on either side.
     assert not any(hasattr(part.trunk, "last_norm") for part in (model.encoder, model.decoder))
+    assert not hasattr(model.encoder.trunk, "norm")
     assert isinstance(model.quantizer, ResidualQuantizer) and 0 < model.quantizer.dropout < 1
 
 

@@ -39,7 +39,7 @@ def pair(strides: list[int], padding: str, kernel: int, dilations: list[int]) ->
 def spectral(size: int, depth: int, kernel: int) -> tuple[SpectralEncoder, SpectralDecoder]:
     shape = {"channels": 1, "stride": 4, "size": size, "width": 4, "inner": 4, "depth": depth, "kernel": kernel}
     shape |= {"layer_scale": 1.0, "latent_dim": 2}
-    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1, final_norm=True), SpectralDecoder(
+    return SpectralEncoder(**shape, axes=1, compression=0.5, floor=0.1, norms=True, gain=1.0), SpectralDecoder(
         **shape, final_norm=True, context=None
     )
 
@@ -118,9 +118,18 @@ def test_a_long_file_is_the_same_however_it_is_cut(name):
     assert max(largest) <= 400 and len(largest) > 10
 
 
+def test_the_spectral_encoder_refuses_a_gain_of_nothing():
+    for gain in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"gain must be above 0, got {gain}"):
+            SpectralEncoder(
+                axes=1, channels=1, stride=2, size=4, compression=0.5, floor=0.1, width=4, inner=4, depth=1, kernel=3,
+                layer_scale=1.0, norms=False, gain=gain, latent_dim=4,
+            )  # fmt: skip
+
+
 def test_the_spectral_encoder_refuses_pictures():
     with pytest.raises(ValueError, match="axes is 2, but a short-time Fourier transform goes over one"):
         SpectralEncoder(
             axes=2, channels=1, stride=2, size=4, compression=0.5, floor=0.1, width=4, inner=4, depth=1, kernel=3,
-            layer_scale=1.0, final_norm=True, latent_dim=4,
+            layer_scale=1.0, norms=True, gain=1.0, latent_dim=4,
         )  # fmt: skip

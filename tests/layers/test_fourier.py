@@ -23,7 +23,7 @@ def spectrum(signal: Tensor, size: int, hop: int) -> Tensor:
 @pytest.mark.parametrize("length", [1, 40, 43])
 def test_frames_are_torchs(size, hop, length):
     signal = torch.randn(2, 1, length)
-    layer = Stft(size=size, hop=hop, compression=1.0, floor=1e-6)
+    layer = Stft(size=size, hop=hop, compression=1.0, floor=1e-6, gain=1.0)
     values = layer(signal, extent=ALONE)
     assert values.shape == (2, size + 2, -(-length // hop))
     reference = torch.view_as_real(spectrum(signal, size, hop)) * (2.0 / size) ** 0.5
@@ -32,7 +32,11 @@ def test_frames_are_torchs(size, hop, length):
 
 def test_compression_keeps_the_phase_and_takes_the_root_of_the_magnitude():
     signal = torch.randn(1, 1, 64)
-    plain, rooted = (Stft(size=16, hop=4, compression=c, floor=1e-6)(signal, extent=ALONE) for c in (1.0, 0.5))
+    plain, rooted, loud = (
+        Stft(size=16, hop=4, compression=c, floor=1e-6, gain=gain)(signal, extent=ALONE)
+        for c, gain in ((1.0, 1.0), (0.5, 1.0), (0.5, 3.0))
+    )
+    torch.testing.assert_close(loud, 3.0 * rooted)
     one, other = (torch.view_as_complex(v.view(1, 9, 2, -1).transpose(-1, -2).contiguous()) for v in (plain, rooted))
     torch.testing.assert_close(other.abs(), one.abs().sqrt(), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(other * one.abs().sqrt(), one, rtol=1e-3, atol=1e-3)
@@ -63,4 +67,4 @@ def test_an_item_ends_where_it_ends_in_a_batch_too():
 @pytest.mark.parametrize(("size", "hop"), [(15, 5), (16, 5), (6, 4)])
 def test_frames_that_do_not_fit_are_refused(size, hop):
     with pytest.raises(ValueError, match=f"got size {size} and hop {hop}"):
-        Stft(size=size, hop=hop, compression=1.0, floor=1e-6)
+        Stft(size=size, hop=hop, compression=1.0, floor=1e-6, gain=1.0)

@@ -38,7 +38,7 @@ SINCE: dict[str, dict[str, Any]] = {
         "decay": 0.97,
     },
     "signaltok.quantizers.split.SplitQuantizer": {"residual": False, "orthogonal": False},
-    "signaltok.encoders.spectral.SpectralEncoder": {"final_norm": True},
+    "signaltok.encoders.spectral.SpectralEncoder": {"norms": True, "gain": 1.0},
     "signaltok.decoders.spectral.SpectralDecoder": {"final_norm": True},
     "signaltok.quantizers.gumbel.GumbelQuantizer": {"late_start": 0.0, "initialization": None, "sharpness": 1.0},
     "signaltok.quantizers.finite_scalar.FiniteScalarQuantizer": {

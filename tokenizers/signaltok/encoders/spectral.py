@@ -20,8 +20,9 @@ class SpectralEncoder(Encoder):
 
     axes: 1; quantizers with grids of their own ask for it. size: samples of a frame. compression, floor: of the
     spectrum, see layers.fourier. width, inner, depth: of the ConvNeXt blocks; kernel: of their convolutions and of the
-    first one, which all pad both sides. final_norm: whether the blocks' sum is normalised at each frame before it is
-    projected; a latent that reads it as it is can tell loud frames from soft ones by its length.
+    first one, which all pad both sides. norms: whether each frame is normalised before the blocks and behind them, as
+    in Vocos. Without, loud frames are told from soft ones by their length all the way, and `gain`, of the compressed
+    spectra, decides how large they begin beside what the blocks add (with norms it is lost).
     """
 
     def __init__(
@@ -38,12 +39,15 @@ class SpectralEncoder(Encoder):
         depth: int,
         kernel: int,
         layer_scale: float,
-        final_norm: bool,
+        norms: bool,
+        gain: float,
         latent_dim: int,
     ) -> None:
         super().__init__()
         if axes != 1:
             raise ValueError(f"axes is {axes}, but a short-time Fourier transform goes over one; take another encoder")
+        if not gain > 0:
+            raise ValueError(f"gain must be above 0, got {gain}")
         rule = Convolutions(padding="same", mode="constant", norm=None)
         blocks = [
             ConvNextBlock(axes=1, width=width, inner=inner, kernel=kernel, layer_scale=layer_scale, convolutions=rule)
@@ -51,11 +55,11 @@ class SpectralEncoder(Encoder):
         ]
         self.trunk = Chain(
             layers={
-                "transform": Stft(size=size, hop=stride, compression=compression, floor=floor),
+                "transform": Stft(size=size, hop=stride, compression=compression, floor=floor, gain=gain),
                 "stem": rule.conv(1, channels * (size + 2), width, 1),
-                "norm": ChannelNorm(width=width, epsilon=1e-6),
+                **({"norm": ChannelNorm(width=width, epsilon=1e-6)} if norms else {}),
                 **numbered("block", blocks),
-                **({"last_norm": ChannelNorm(width=width, epsilon=1e-6)} if final_norm else {}),
+                **({"last_norm": ChannelNorm(width=width, epsilon=1e-6)} if norms else {}),
                 "project": rule.conv(1, width, latent_dim, 1),
             }
         )

@@ -28,16 +28,16 @@ class Stft(SignalLayer):
     """x [b, channels, n] -> [b, channels * (size + 2), ceil(n / hop)]: real and imaginary parts, compressed.
 
     A value becomes one of the same phase and of the power `compression` of its magnitude (plus a little below `floor`),
-    so that loud and soft parts are of one order. compression 1 leaves it as it is.
+    so that loud and soft parts are of one order, times the gain. compression 1 leaves it as it is.
     """
 
     window: Tensor
     causal = False
 
-    def __init__(self, *, size: int, hop: int, compression: float, floor: float) -> None:
+    def __init__(self, *, size: int, hop: int, compression: float, floor: float, gain: float) -> None:
         super().__init__()
         self.size, self.hop, self.reach = size, hop, _check(size, hop)
-        self.compression, self.floor = compression, floor
+        self.compression, self.floor, self.gain = compression, floor, gain
         self.scale = Fraction(1, hop)
         self.register_buffer("window", torch.hann_window(size), persistent=False)
 
@@ -48,7 +48,7 @@ class Stft(SignalLayer):
         with torch.autocast(x.device.type, enabled=False):
             values = torch.view_as_real(torch.fft.rfft(frames.float() if frames.dtype != torch.float64 else frames))
         values = values * (values.square().sum(-1, keepdim=True) + self.floor**2) ** ((self.compression - 1) / 2)
-        return values.flatten(-2).transpose(-1, -2).flatten(1, 2)
+        return (self.gain * values).flatten(-2).transpose(-1, -2).flatten(1, 2)
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
         """All but the first sample of a frame, where the window is zero."""
