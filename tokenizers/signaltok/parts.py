@@ -16,6 +16,8 @@ The laws (docs/design.md, section 1) that every part keeps:
 """
 
 import inspect
+import types
+import typing
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +35,25 @@ from signaltok.types.reconstruction import Reconstruction
 from signaltok.types.token_stack import WHOLE, Lead, Share
 from signaltok.types.transcript import Transcript
 
+PLAIN = {bool: (bool,), int: (int,), float: (int, float), str: (str,), types.NoneType: (types.NoneType,)}
+
+
+def _check_kind(name: str, kind: Any, value: Any) -> None:
+    """Raise ValueError where a plain number, word or switch, or another part, is asked for and something else given."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if not all(one in PLAIN or isinstance(one, _RecordsArguments) for one in kinds):
+        return
+    # True is an int to Python, but no number to anybody who reads a config.
+    if not any(
+        isinstance(value, PLAIN.get(one, one)) and (one is bool or (value is not True and value is not False))
+        for one in kinds
+    ):
+        wanted = " or ".join("null" if one is types.NoneType else one.__name__ for one in kinds)
+        raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; it must be of type {wanted}")
+
 
 class _RecordsArguments(ABCMeta):
-    """Keeps the keyword arguments an object was built with, under ``arguments``."""
+    """Keeps the keyword arguments an object was built with, under ``arguments``; plain ones are of their types."""
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -50,6 +68,10 @@ class _RecordsArguments(ABCMeta):
             inspect.signature(cls).bind(**named)
         except TypeError as error:
             raise ValueError(f"{cls.__module__}.{cls.__qualname__}: {error}") from None
+        kinds = inspect.signature(cls).parameters
+        for name, value in named.items():
+            if name in kinds:
+                _check_kind(f"{cls.__name__}.{name}", kinds[name].annotation, value)
         part = super().__call__(**named)
         object.__setattr__(part, "arguments", dict(named))
         return part
