@@ -43,5 +43,5 @@ def test_what_does_not_fit_is_refused_with_its_name_value_and_type(name, value, 
 def test_arguments_without_a_name_or_that_are_not_there_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Stereographic takes keyword arguments only, got \(1\.0,\)"):
         Stereographic(1.0)  # pyright: ignore[reportCallIssue]
-    with pytest.raises(ValueError, match="unexpected keyword argument 'radios'"):
-        Stereographic(radios=1.0)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(ValueError, match="Stereographic: got an unexpected keyword argument 'radios'"):
+        Stereographic(radius=1.0, radios=1.0)  # pyright: ignore[reportCallIssue]
