@@ -119,8 +119,8 @@ def test_a_long_file_is_the_same_however_it_is_cut(name):
 
 
 def test_the_spectral_encoder_refuses_a_gain_of_nothing():
-    for gain in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=f"gain must be above 0, got {gain}"):
+    for gain in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"gain must be above 0 and finite, got {gain}"):
             SpectralEncoder(
                 axes=1, channels=1, stride=2, size=4, compression=0.5, floor=0.1, width=4, inner=4, depth=1, kernel=3,
                 layer_scale=1.0, norms=False, gain=gain, latent_dim=4,

@@ -56,6 +56,6 @@ def test_at_the_pole_that_is_infinitely_far_values_and_slopes_are_finite() -> No
 
 
 def test_a_radius_that_is_none_is_refused() -> None:
-    for radius in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=f"radius must be above 0, got {radius}"):
+    for radius in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"radius must be above 0 and finite, got {radius}"):
             Stereographic(radius=radius)

@@ -4,6 +4,8 @@ No layer works at the rate of the signal, which is what makes convolutional code
 trunk of Vocos (Siuzdak 2023), which WavTokenizer (Ji et al. 2024, section 3.3) decodes by.
 """
 
+import math
+
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -46,8 +48,8 @@ class SpectralEncoder(Encoder):
         super().__init__()
         if axes != 1:
             raise ValueError(f"axes is {axes}, but a short-time Fourier transform goes over one; take another encoder")
-        if not gain > 0:
-            raise ValueError(f"gain must be above 0, got {gain}")
+        if not 0 < gain < math.inf:
+            raise ValueError(f"gain must be above 0 and finite, got {gain}")
         rule = Convolutions(padding="same", mode="constant", norm=None)
         blocks = [
             ConvNextBlock(axes=1, width=width, inner=inner, kernel=kernel, layer_scale=layer_scale, convolutions=rule)

@@ -9,6 +9,7 @@ and it keeps angles, so that the nearest on the sphere is nearly the nearest of 
 |u - v|^2 = 4 r^2 |x - y|^2 / ((|x|^2 + r^2)(|y|^2 + r^2)).
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -63,8 +64,8 @@ class Stereographic(Chart):
     extra, unit = 1, False
 
     def __init__(self, *, radius: float) -> None:
-        if not radius > 0:
-            raise ValueError(f"radius must be above 0, got {radius}")
+        if not 0 < radius < math.inf:
+            raise ValueError(f"radius must be above 0 and finite, got {radius}")
         self.radius = radius
 
     def towards(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n e"]:
