@@ -42,6 +42,7 @@ def test_each_experiment_is_its_method():
         term = objective.alignment
         assert isinstance(term, Align) and term.tap == "post" and term.head is None and term.width == 128
         assert isinstance(term.contrast, SoftmaxContrast) and isinstance(term.tower, NgramTower)
+        assert term.shared_words == 1.5
         assert settings["callbacks"]["best_checkpoint"]["monitor"] in known_metrics(settings, tokenizer)
     assert isinstance(build_tokenizer(embedding).quantizer, IdentityQuantizer)
     quantizer = build_tokenizer(codes).quantizer

@@ -88,6 +88,7 @@ def towers(**changes) -> Align:
     arguments = {
         "tower": NgramTower(buckets=64, lengths=[3], width=8, depth=1), "contrast": SoftmaxContrast(temperature=0.07),
         "latent_dim": 6, "width": 6, "tap": "post", "pool": "mean", "project": False, "equal_texts": "positive",
+        "shared_words": None,
     }  # fmt: skip
     return Align(**(arguments | changes))
 

@@ -27,7 +27,7 @@ SIZES = {"axes": 1, "channels": 1, "stride": 2, "widths": [4], "depth": 1, "late
 def align(tap: str) -> Align:
     return Align(
         tower=NgramTower(buckets=32, lengths=[3], width=6, depth=1), contrast=SoftmaxContrast(temperature=0.07),
-        latent_dim=4, width=4, tap=tap, pool="mean", project=True, equal_texts="positive",
+        latent_dim=4, width=4, tap=tap, pool="mean", project=True, equal_texts="positive", shared_words=None,
     )  # fmt: skip
 
 

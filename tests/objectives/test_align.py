@@ -28,6 +28,7 @@ def align(**changes) -> Align:
     arguments = {
         "tower": ngrams(), "contrast": SoftmaxContrast(temperature=0.07), "latent_dim": 4, "width": 4, "tap": "post",
         "pool": "mean", "project": False, "equal_texts": "positive",
+        "shared_words": None,
     }  # fmt: skip
     return Align(**(arguments | changes))
 
@@ -40,7 +41,7 @@ def items(*texts: str, grid: tuple[int, ...] = (2, 3)) -> tuple[Batch, Reconstru
 
 @pytest.mark.parametrize("count", [2, 7])
 def test_equal_scores_cost_the_logarithm_of_the_batch(count):
-    own, all_counted = torch.eye(count, dtype=torch.bool), torch.ones(count, count, dtype=torch.bool)
+    own, all_counted = torch.eye(count), torch.ones(count, count, dtype=torch.bool)
     loss = SoftmaxContrast(temperature=0.07)(torch.full((count, count), 0.3), own, all_counted)
     torch.testing.assert_close(loss, torch.full((count,), math.log(count)))
 
@@ -59,7 +60,7 @@ def test_softmax_is_the_open_formula():
 
 def test_sigmoid_is_the_closed_form():
     contrast = SigmoidContrast(scale=10.0, bias=-10.0)
-    own, all_counted = torch.eye(5, dtype=torch.bool), torch.ones(5, 5, dtype=torch.bool)
+    own, all_counted = torch.eye(5), torch.ones(5, 5, dtype=torch.bool)
     # Equal scores of 0: each row has one pair at -log sigmoid(-10) and four at -log sigmoid(10).
     loss = contrast(torch.zeros(5, 5), own, all_counted)
     torch.testing.assert_close(loss, torch.full((5,), math.log1p(math.exp(10)) + 4 * math.log1p(math.exp(-10))))

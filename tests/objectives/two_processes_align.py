@@ -21,8 +21,9 @@ from signaltok.types.reconstruction import Reconstruction
 
 STEPS, BATCH, WORDS = 20, 7, ("red", "blue", "cat", "dog", "flag")
 CASES = {
-    "softmax": ("positive", lambda: SoftmaxContrast(temperature=0.07)),
-    "sigmoid": ("masked", lambda: SigmoidContrast(scale=10.0, bias=-10.0)),
+    "softmax": ("positive", None, lambda: SoftmaxContrast(temperature=0.07)),
+    "sigmoid": ("masked", None, lambda: SigmoidContrast(scale=10.0, bias=-10.0)),
+    "shared words": ("positive", 2.0, lambda: SoftmaxContrast(temperature=0.07)),
 }
 
 
@@ -31,11 +32,11 @@ class Model(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        equal_texts, contrast = CASES[name]
+        equal_texts, shared, contrast = CASES[name]
         self.encoder = nn.Linear(6, 4)
         self.term = Align(
             tower=NgramTower(buckets=32, lengths=[3], width=6, depth=1), contrast=contrast(), latent_dim=4, width=4,
-            tap="post", pool="mean", project=False, equal_texts=equal_texts,
+            tap="post", pool="mean", project=False, equal_texts=equal_texts, shared_words=shared,
         )  # fmt: skip
 
     def forward(self, x: Tensor, texts: tuple[str, ...]) -> Tensor:
@@ -54,6 +55,11 @@ def share(step: int, rank: int, world: int) -> tuple[Tensor, tuple[str, ...]]:
     return x[own], tuple(WORDS[number] for number in picked)[own]
 
 
+def followed(word: str) -> str:
+    """The word and the next of the list, so that every text shares a word with two others."""
+    return f"{word} {WORDS[(WORDS.index(word) + 1) % len(WORDS)]}"
+
+
 def train(rank: int, world: int) -> dict[str, Tensor]:
     """The state after the steps, and the loss of each, the mean over the processes."""
     found = {}
@@ -65,7 +71,8 @@ def train(rank: int, world: int) -> dict[str, Tensor]:
         losses = []
         for step in range(STEPS):
             optimizer.zero_grad()
-            loss = wrapped(*share(step, rank, world))
+            x, texts = share(step, rank, world)
+            loss = wrapped(x, texts if model.term.shared_words is None else tuple(map(followed, texts)))
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())

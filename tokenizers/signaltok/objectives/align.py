@@ -8,16 +8,17 @@ that belong to the term. Without projection, items are compared in the space of 
 is then a latent too, the same quantizer turns it into codes, and what is exported needs no head.
 """
 
-import hashlib
+import math
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from signaltok.exactness import full_precision
 from signaltok.layers.sphere import on_sphere
 from signaltok.objectives.contrast import Contrast
+from signaltok.objectives.likeness import numbers, shared_words
 from signaltok.objectives.towers import Tower
 from signaltok.parts import Alignment, Quantizer, Term
 from signaltok.processes import gathered, part_of_group_mean, rows_before, rows_of_all
@@ -36,7 +37,8 @@ class Align(Term, Alignment):
     positions, "mean", "attention" (one learned query) or "first". project: whether LayerNorm and a linear layer lie
     between the pooled features and the embedding; without, width is latent_dim. equal_texts: what texts that are the
     same are to the items of one another: "positive", "masked" (left out), or "negative" as in the papers, which
-    contradicts itself where captions repeat; pairs in another modality are never taken to be equal.
+    contradicts itself where captions repeat; pairs in another modality are never taken to be equal. shared_words: how
+    far texts that share words belong to one another's items too (the power of objectives.likeness); None: not at all.
 
     Every process compares its own items with the rows of all, with gradients through both, and gives its part of the
     mean: together the loss of one process on the concatenated batch.
@@ -53,6 +55,7 @@ class Align(Term, Alignment):
         pool: str,
         project: bool,
         equal_texts: str,
+        shared_words: float | None,
     ) -> None:
         super().__init__()
         for name, value, known in (("tap", tap, TAPS), ("pool", pool, POOLS), ("equal_texts", equal_texts, EQUALS)):
@@ -63,7 +66,18 @@ class Align(Term, Alignment):
                 f"without projection items have {latent_dim} channels, but width is {width}; give both the same, or "
                 "set project to true"
             )
-        self.tap, self.pool, self.equal_texts = tap, pool, equal_texts
+        if shared_words is not None and not (0 < shared_words < math.inf):
+            raise ValueError(
+                f"shared_words is the power of a share of words and must be above 0 and finite, got {shared_words}; "
+                "null where texts that share words are as foreign as others"
+            )
+        if shared_words is not None and (equal_texts != "positive" or tower.reads != "text"):
+            raise ValueError(
+                f"shared_words={shared_words} makes texts that share words positives, but equal_texts is "
+                f"{equal_texts!r} and the tower reads {tower.reads!r}; set equal_texts to 'positive' and take a tower "
+                "of texts, or set shared_words to null"
+            )
+        self.tap, self.pool, self.equal_texts, self.shared_words = tap, pool, equal_texts, shared_words
         self.latent_dim, self.width = latent_dim, width
         self.tower, self.contrast = tower, contrast
         self.needs = frozenset({tower.reads})
@@ -105,12 +119,12 @@ class Align(Term, Alignment):
         latent = reconstruction.latent if self.tap == "pre" else reconstruction.quantized.z_q
         with torch.autocast(latent.device.type, enabled=False):
             items, pairs = self.of_items(latent, reconstruction.mask), self.of_pairs(batch)
-            positive, counted = self._relations(batch, len(items), items.device)
+            target, counted = self._relations(batch, len(items), items.device)
             # The same gathers on every process, whatever it goes on to do with them.
             all_pairs = gathered(pairs)
-            each = self.contrast(items @ all_pairs.T, positive, counted)
+            each = self.contrast(items @ all_pairs.T, target, counted)
             if self.contrast.symmetric:
-                each = (each + self.contrast(pairs @ gathered(items).T, positive, counted)) / 2
+                each = (each + self.contrast(pairs @ gathered(items).T, target, counted)) / 2
         return part_of_group_mean(each.sum() / max(1, len(items)), len(items))
 
     def _pooled(self, x: Float[Tensor, "b d n"], mask: Bool[Tensor, "b 1 n"] | None) -> Float[Tensor, "b d"]:
@@ -124,22 +138,19 @@ class Align(Term, Alignment):
 
     def _relations(
         self, batch: Batch, count: int, device: torch.device
-    ) -> tuple[Bool[Tensor, "n m"], Bool[Tensor, "n m"]]:
-        """Which of all pairs belong to each of the own items, and which are counted at all."""
-        numbers = _numbers(batch.text if "text" in self.needs else None, count).to(device)
-        everyone = rows_of_all(numbers[:, None])[:, 0]
+    ) -> tuple[Float[Tensor, "n m"], Bool[Tensor, "n m"]]:
+        """How far each of all pairs belongs to each of the own items, and which are counted at all."""
+        texts = batch.text if "text" in self.needs else None
+        if self.shared_words is not None:
+            assert texts is not None
+            target = shared_words(texts, power=self.shared_words, device=device)
+            return target, torch.ones_like(target, dtype=torch.bool)
+        names = torch.zeros(count, dtype=torch.int64) if texts is None else numbers(texts)
+        everyone = rows_of_all(names.to(device)[:, None])[:, 0]
         own = torch.arange(len(everyone), device=device) == (
             rows_before(count, device) + torch.arange(count, device=device)[:, None]
         )
-        same = numbers[:, None] == everyone[None] if "text" in self.needs else own
+        same = own if texts is None else names.to(device)[:, None] == everyone[None]
         if self.equal_texts == "positive":
-            return same, torch.ones_like(same)
-        return own, ~same | own if self.equal_texts == "masked" else torch.ones_like(same)
-
-
-def _numbers(texts: tuple[str, ...] | None, count: int) -> Int64[Tensor, " n"]:
-    """A number for each text, equal for equal texts on every process."""
-    if texts is None:
-        return torch.zeros(count, dtype=torch.int64)
-    digests = [hashlib.blake2b(text.encode(), digest_size=7).digest() for text in texts]
-    return torch.tensor([int.from_bytes(digest, "big") for digest in digests], dtype=torch.int64)
+            return same.float(), torch.ones_like(same)
+        return own.float(), ~same | own if self.equal_texts == "masked" else torch.ones_like(same)

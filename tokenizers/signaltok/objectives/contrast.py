@@ -1,7 +1,7 @@
 """Losses of similarities between items and what belongs to them, and their learned temperature.
 
-Rows are a process's own items, columns those of the whole group's batch; `equal` says which columns belong to a row:
-its own, and those whose text is the same. What counts as a positive or is left out is decided in objectives.align.
+Rows are a process's own items, columns those of the whole group's batch; `target` says how far a column belongs to a
+row, from 0 to 1. What counts as a positive or is left out is decided in objectives.align.
 """
 
 import math
@@ -31,16 +31,16 @@ class Contrast(Part, nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, similarities: Float[Tensor, "n m"], positive: Bool[Tensor, "n m"], counted: Bool[Tensor, "n m"]
+        self, similarities: Float[Tensor, "n m"], target: Float[Tensor, "n m"], counted: Bool[Tensor, "n m"]
     ) -> Float[Tensor, " n"]:
-        """positive: the columns that belong to a row, one or more; counted: these, and those that do not."""
+        """target: how far columns belong to a row, one for at least one of them; counted: which are looked at."""
 
 
 class SoftmaxContrast(Contrast):
     """CLIP (Radford et al. 2021, figure 3): cross-entropy of softmax(scale * similarities), both ways.
 
-    With several positives the target is spread evenly over them. temperature: at the start, of which scale is the
-    inverse.
+    The targets of a row are divided by their sum: several positives share it evenly. temperature: at the start, of
+    which scale is the inverse.
     """
 
     symmetric = True
@@ -50,19 +50,19 @@ class SoftmaxContrast(Contrast):
         self.log_scale = _start(1 / temperature if temperature > 0 else 0.0)
 
     def forward(
-        self, similarities: Float[Tensor, "n m"], positive: Bool[Tensor, "n m"], counted: Bool[Tensor, "n m"]
+        self, similarities: Float[Tensor, "n m"], target: Float[Tensor, "n m"], counted: Bool[Tensor, "n m"]
     ) -> Float[Tensor, " n"]:
         """See Contrast."""
         logits = (self.scale() * similarities).masked_fill(~counted, float("-inf"))
-        chosen = logits.log_softmax(1).masked_fill(~positive, 0.0)
-        return -chosen.sum(1) / positive.sum(1)
+        chosen = logits.log_softmax(1).masked_fill(target == 0, 0.0)
+        return -(chosen * target).sum(1) / target.sum(1)
 
 
 class SigmoidContrast(Contrast):
     """SigLIP (Zhai et al. 2023, algorithm 1): -sum over columns of log sigmoid(±(scale * similarity + bias)).
 
-    + for the columns that belong to the row. No softmax, so no direction and no large batch is needed. scale: at the
-    start.
+    + for the columns that belong to the row, and a mean of both weighed by the target where it is a share. No softmax,
+    so no direction and no large batch is needed. scale: at the start.
     """
 
     symmetric = False
@@ -73,12 +73,12 @@ class SigmoidContrast(Contrast):
         self.bias = nn.Parameter(torch.tensor(float(bias)))
 
     def forward(
-        self, similarities: Float[Tensor, "n m"], positive: Bool[Tensor, "n m"], counted: Bool[Tensor, "n m"]
+        self, similarities: Float[Tensor, "n m"], target: Float[Tensor, "n m"], counted: Bool[Tensor, "n m"]
     ) -> Float[Tensor, " n"]:
         """See Contrast."""
         logits = self.scale() * similarities + self.bias
-        signed = torch.where(positive, logits, -logits)
-        return -F.logsigmoid(signed).masked_fill(~counted, 0.0).sum(1)
+        each = target * F.logsigmoid(logits) + (1 - target) * F.logsigmoid(-logits)
+        return -each.masked_fill(~counted, 0.0).sum(1)
 
 
 def _start(scale: float) -> nn.Parameter:

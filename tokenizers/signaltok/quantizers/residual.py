@@ -109,8 +109,8 @@ class ResidualQuantizer(Quantizer):
             return tuple(codes.view(shape) for codes in narrow.encode(rows))
         residual, codes = channels_last(pointwise(self.project_in, z)), []
         for level, scale in self._scaled():
-            found = level.encode(residual * scale)
-            residual = residual - level.decode(found) / scale
+            found = level.encode(_enlarged(residual, scale))
+            residual = residual - _reduced(level.decode(found), scale)
             codes.extend(found)
         return tuple(codes)
 
@@ -123,7 +123,7 @@ class ResidualQuantizer(Quantizer):
         per_level = len(self._quantizers()[0].codebook_sizes)
         total = None
         for number, (level, scale) in enumerate(self._scaled()[: len(codes) // per_level]):
-            vectors = level.decode(codes[number * per_level : (number + 1) * per_level]) / scale
+            vectors = _reduced(level.decode(codes[number * per_level : (number + 1) * per_level]), scale)
             total = vectors if total is None else total + vectors
         assert total is not None
         return pointwise(self.project_out, total)
@@ -141,8 +141,8 @@ class ResidualQuantizer(Quantizer):
         for number, (level, scale) in enumerate(self._scaled()):
             used = None if active is None else active[:, number * per_level].view(-1, 1, *[1] * (z.ndim - 2))
             valid = mask if used is None else used.expand(-1, 1, *z.shape[2:]) if mask is None else mask & used
-            quantized = level(residual * scale, valid)
-            step = quantized.z_q / scale if through else quantized.z_q.detach() / scale
+            quantized = level(_enlarged(residual, scale), valid)
+            step = _reduced(quantized.z_q if through else quantized.z_q.detach(), scale)
             if used is not None:
                 step = step * used
             residual, total = residual - step, total + step
@@ -208,6 +208,14 @@ class ResidualQuantizer(Quantizer):
                         decoded = decoded - self.project_out.bias
                     vectors.append(CodeVectors(searched=own.searched, decoded=decoded))
         return tuple(vectors)
+
+
+def _enlarged(z: Float[Tensor, "b d *l"], scale: float) -> Float[Tensor, "b d *l"]:
+    return z if scale == 1.0 else z * scale  # times one is a copy of everything
+
+
+def _reduced(z: Float[Tensor, "b d *l"], scale: float) -> Float[Tensor, "b d *l"]:
+    return z if scale == 1.0 else z / scale
 
 
 def _rows(z: Float[Tensor, "b d *l"]) -> Float[Tensor, "n d"]:

@@ -122,7 +122,7 @@ class VectorQuantizer(Quantizer):
         vectors = self.table.vectors  # once: they may be computed
         found = self._search(rows, vectors)
         # EMA vectors move in place below; what this batch was quantized with is gathered before.
-        q = vectors[found]
+        q = F.embedding(found, vectors)
         losses = {"commitment": mean_square(rows, q.detach()), **self.table.losses(rows, q)}
         estimated = self.estimator(rows, q.detach(), self.progress)
         with torch.no_grad():
