@@ -162,7 +162,7 @@ def snac(seconds: float, rounds: int, block: int = 65536) -> dict[str, object]:
     )  # fmt: skip
     quantizer = MultiscaleQuantizer(
         latent_dim=768, scales=list(SNAC_SCALES.values()), level=level, shared=False, upsampling="nearest",
-        smoothing=None,
+        smoothing=None, orthogonal=False,
     ).eval()  # fmt: skip
     for own, other in zip(quantizer.levels, theirs.quantizer.quantizers, strict=True):
         own.project_in.weight.copy_(other.in_proj.weight[..., 0])

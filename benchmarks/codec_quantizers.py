@@ -46,7 +46,14 @@ def stack(count: int, dim: int, codebook_dim: int, metric: str, update: Update) 
         revival=None,
     )
     return ResidualQuantizer(
-        latent_dim=dim, num_codebooks=count, level=level, shared=False, rescale=1.0, dropout=0.0, choices=None
+        latent_dim=dim,
+        num_codebooks=count,
+        level=level,
+        shared=False,
+        rescale=1.0,
+        dropout=0.0,
+        choices=None,
+        orthogonal=False,
     )
 
 

@@ -109,7 +109,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "group_rvq_2_of_2": (
         "quantizer=grouped", "quantizer.num_groups=2", "~quantizer.member",
         "+quantizer.member={_target_: signaltok.quantizers.residual.ResidualQuantizer, latent_dim: 32, "
-        "num_codebooks: 2, shared: false, rescale: 1.0, dropout: 0.0, choices: null, level: {"
+        "num_codebooks: 2, shared: false, rescale: 1.0, dropout: 0.0, choices: null, orthogonal: false, level: {"
         f"_target_: {TARGET}.vector.VectorQuantizer, latent_dim: 32, codebook_size: 256, codebook_dim: 32, "
         f"metric: euclidean, update: {{_target_: {TARGET}.update.ExponentialMovingAverage, decay: 0.97, "
         f"epsilon: 1e-5}}, estimator: {{_target_: {TARGET}.estimator.StraightThrough}}, "

@@ -48,7 +48,14 @@ def book(dim: int) -> VectorQuantizer:
 
 def books(dim: int) -> dict[str, Quantizer]:
     """The quantizers to fit, by what they are called."""
-    residual = {"latent_dim": dim, "shared": False, "rescale": 1.0, "dropout": 0.0, "choices": None}
+    residual = {
+        "latent_dim": dim,
+        "shared": False,
+        "rescale": 1.0,
+        "dropout": 0.0,
+        "choices": None,
+        "orthogonal": False,
+    }
     return {
         "product 8 x 8 bits": GroupedQuantizer(latent_dim=dim, num_groups=8, member=book(dim // 8)),
         "residual 8 x 8 bits": ResidualQuantizer(num_codebooks=8, level=book(dim), **residual),

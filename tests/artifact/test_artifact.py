@@ -64,7 +64,14 @@ def test_state_that_only_training_reads_is_not_exported_and_may_be_missing(tmp_p
     tokenizer = Tokenizer(
         encoder=tokenizer.encoder,
         quantizer=ResidualQuantizer(
-            latent_dim=4, num_codebooks=2, level=level, shared=False, rescale=1.0, dropout=0.5, choices=None
+            latent_dim=4,
+            num_codebooks=2,
+            level=level,
+            shared=False,
+            rescale=1.0,
+            dropout=0.5,
+            choices=None,
+            orthogonal=False,
         ),
         decoder=tokenizer.decoder,
         value_range=(-1.0, 1.0),

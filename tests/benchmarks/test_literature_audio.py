@@ -179,7 +179,14 @@ def residual() -> ResidualQuantizer:
         initialization=DataSample(), revival=None,
     )  # fmt: skip
     return ResidualQuantizer(
-        latent_dim=4, num_codebooks=3, level=level, shared=False, rescale=1.0, dropout=0.0, choices=None
+        latent_dim=4,
+        num_codebooks=3,
+        level=level,
+        shared=False,
+        rescale=1.0,
+        dropout=0.0,
+        choices=None,
+        orthogonal=False,
     ).train()
 
 

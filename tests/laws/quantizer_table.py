@@ -77,6 +77,7 @@ def residual(
     choices: list[int] | None = None,
     latent_dim: int = DIM,
     num_codebooks: int = 3,
+    orthogonal: bool = False,
 ) -> Callable[[], Quantizer]:
     return lambda: ResidualQuantizer(
         latent_dim=latent_dim,
@@ -86,6 +87,7 @@ def residual(
         rescale=rescale,
         dropout=dropout,
         choices=choices,
+        orthogonal=orthogonal,
     )
 
 
@@ -94,7 +96,7 @@ def grouped(member: Callable[[], Quantizer], num_groups: int = 2) -> Callable[[]
 
 
 def multiscale(level: Callable[[], Quantizer], **changes: object) -> Callable[[], Quantizer]:
-    plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None}
+    plain = {"scales": [1, 2, 3], "shared": False, "upsampling": "cubic", "smoothing": None, "orthogonal": False}
     return lambda: MultiscaleQuantizer(latent_dim=DIM, level=level(), **plain | changes)
 
 
@@ -228,6 +230,7 @@ QUANTIZERS = {
     "rvq shared": Row(residual(vector(), shared=True), itself),
     "rvq shared gradient dropout": Row(residual(vector(update=Gradient(decay=0.9)), dropout=0.5, shared=True), itself),
     "rvq factorised": Row(residual(vector(codebook_dim=2, metric="cosine", update=Gradient(decay=0.9)))),
+    "rvq rotations": Row(residual(vector(codebook_dim=2), latent_dim=DIM, orthogonal=True)),
     "rvq factorised dropout": Row(residual(vector(codebook_dim=2), dropout=0.5)),
     "rvq dac": Row(residual(vector(codebook_dim=2, metric="angle", update=Gradient(decay=0.9)), dropout=0.5)),
     "rvq late": Row(residual(vector(estimator=LateStart(start=0.25, then=StraightThrough()))), itself),

@@ -125,7 +125,7 @@ def residual():
             latent_dim=3, codebook_size=8, codebook_dim=3, metric="euclidean",
             update=ExponentialMovingAverage(decay=0.9, epsilon=1e-5), estimator=StraightThrough(),
             initialization=Uniform(), revival=None,
-        ), choices=None
+        ), choices=None, orthogonal=False
     )  # fmt: skip
 
 

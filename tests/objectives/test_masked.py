@@ -193,7 +193,13 @@ def test_what_does_not_fit_is_named_before_the_first_step():
         with pytest.raises(ValueError, match=r"terms\.masked: context\.latent_dim is 4, but the quantizer's is 5"):
             objective.check(IdentityQuantizer(latent_dim=5))
         coarse = MultiscaleQuantizer(
-            latent_dim=4, level=random_codes(), scales=[1, 2], shared=False, upsampling="nearest", smoothing=None
+            latent_dim=4,
+            level=random_codes(),
+            scales=[1, 2],
+            shared=False,
+            upsampling="nearest",
+            smoothing=None,
+            orthogonal=False,
         )
         with pytest.raises(ValueError, match="MultiscaleQuantizer has codes on coarser grids"):
             objective.check(coarse)

@@ -47,7 +47,14 @@ def test_groups_draw_apart_and_differ() -> None:
 
 def test_a_group_may_be_a_residual_stack_with_dropout() -> None:
     member = ResidualQuantizer(
-        latent_dim=4, num_codebooks=3, level=vector(), shared=False, rescale=1.0, dropout=1.0, choices=None
+        latent_dim=4,
+        num_codebooks=3,
+        level=vector(),
+        shared=False,
+        rescale=1.0,
+        dropout=1.0,
+        choices=None,
+        orthogonal=False,
     )
     quantizer = GroupedQuantizer(latent_dim=8, num_groups=2, member=member).train()
     quantized = quantizer(torch.randn(16, 8, 5))

@@ -25,6 +25,7 @@ def residual(level: VectorQuantizer, count: int, dropout: float = 0.0, choices: 
         rescale=1.0,
         dropout=dropout,
         choices=choices,
+        orthogonal=False,
     ).train()
 
 

@@ -22,7 +22,15 @@ def late() -> LateStart:
 
 
 def residual(level: Quantizer, **changes: object) -> ResidualQuantizer:
-    plain = {"latent_dim": 6, "num_codebooks": 3, "shared": False, "rescale": 1.0, "dropout": 0.0, "choices": None}
+    plain = {
+        "latent_dim": 6,
+        "num_codebooks": 3,
+        "shared": False,
+        "rescale": 1.0,
+        "dropout": 0.0,
+        "choices": None,
+        "orthogonal": False,
+    }
     return ResidualQuantizer(level=level, **plain | changes).train()
 
 
@@ -32,7 +40,13 @@ def nested(level: Quantizer) -> ResidualQuantizer:
 
 def scales(level: Quantizer) -> MultiscaleQuantizer:
     return MultiscaleQuantizer(
-        latent_dim=6, scales=[1, 2, 4], level=level, shared=False, upsampling="nearest", smoothing=None
+        latent_dim=6,
+        scales=[1, 2, 4],
+        level=level,
+        shared=False,
+        upsampling="nearest",
+        smoothing=None,
+        orthogonal=False,
     ).train()
 
 

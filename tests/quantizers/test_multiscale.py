@@ -33,7 +33,7 @@ def smoothing(dim: int = 4) -> PartlySharedConvolutions:
 
 
 def build(level: VectorQuantizer | None = None, dim: int = 4, **changes: object) -> MultiscaleQuantizer:
-    plain = {"scales": [1, 2, 4], "shared": True, "upsampling": "cubic", "smoothing": None}
+    plain = {"scales": [1, 2, 4], "shared": True, "upsampling": "cubic", "smoothing": None, "orthogonal": False}
     return MultiscaleQuantizer(latent_dim=dim, level=level or vector(dim), **plain | changes).train()
 
 

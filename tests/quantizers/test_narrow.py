@@ -29,6 +29,7 @@ def build(name: str, *, dropout: float = 0.0, shared: bool = False, latent_dim: 
         rescale=1.0,
         dropout=dropout,
         choices=None,
+        orthogonal=False,
     )
     quantizer = quantizer.double().train()
     for step in range(2):
@@ -97,6 +98,13 @@ def test_only_levels_that_reach_fewer_dimensions_by_linear_maps_are_narrow() -> 
         (vector(6, codebook_dim=2), 2.0),
     ):
         wide = ResidualQuantizer(
-            latent_dim=6, num_codebooks=2, level=level, shared=False, rescale=rescale, dropout=0.0, choices=None
+            latent_dim=6,
+            num_codebooks=2,
+            level=level,
+            shared=False,
+            rescale=rescale,
+            dropout=0.0,
+            choices=None,
+            orthogonal=False,
         )
         assert wide._narrow() is None

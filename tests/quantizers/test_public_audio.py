@@ -31,7 +31,14 @@ CLOSE = 1e-5
 
 def residual(level: VectorQuantizer, count: int, dim: int, dropout: float = 0.0) -> ResidualQuantizer:
     return ResidualQuantizer(
-        latent_dim=dim, num_codebooks=count, level=level, shared=False, rescale=1.0, dropout=dropout, choices=None
+        latent_dim=dim,
+        num_codebooks=count,
+        level=level,
+        shared=False,
+        rescale=1.0,
+        dropout=dropout,
+        choices=None,
+        orthogonal=False,
     )
 
 
@@ -192,6 +199,7 @@ def test_snac_gives_the_same_codes_and_vectors(strides: list[int]) -> None:
         shared=False,
         upsampling="nearest",
         smoothing=None,
+        orthogonal=False,
     ).eval()
     for own, other in zip(ours.levels, theirs.quantizers, strict=True):
         set_maps(own, other.in_proj, other.out_proj, other.codebook.weight)

@@ -30,6 +30,7 @@ def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: fl
         rescale=1.0,
         dropout=dropout,
         choices=None,
+        orthogonal=False,
     ).train()
 
 
@@ -194,7 +195,14 @@ def test_without_dropout_there_is_no_state_of_draws() -> None:
 
 def test_the_parts_of_a_projected_stack_add_up() -> None:
     quantizer = ResidualQuantizer(
-        latent_dim=6, num_codebooks=3, level=level(2), shared=False, rescale=1.0, dropout=0.0, choices=None
+        latent_dim=6,
+        num_codebooks=3,
+        level=level(2),
+        shared=False,
+        rescale=1.0,
+        dropout=0.0,
+        choices=None,
+        orthogonal=False,
     ).train()
     z = torch.randn(2, 6, 7)
     quantizer(z)
@@ -213,6 +221,7 @@ def test_the_gradient_through_factorised_levels_is_that_of_the_stack_without_rou
         rescale=1.0,
         dropout=0.0,
         choices=None,
+        orthogonal=False,
     )
     quantizer = quantizer.double().train()
     z, upstream = torch.randn(2, 6, 5).double(), torch.randn(2, 6, 5).double()
@@ -250,7 +259,14 @@ def test_the_first_level_sees_the_latent_itself_not_a_detached_copy() -> None:
     # A published RQ implementation detaches the residual before the first level: no commitment reaches its encoder.
     for shared in (False, True):
         quantizer = ResidualQuantizer(
-            latent_dim=4, num_codebooks=1, level=level(), shared=shared, rescale=1.0, dropout=0.0, choices=None
+            latent_dim=4,
+            num_codebooks=1,
+            level=level(),
+            shared=shared,
+            rescale=1.0,
+            dropout=0.0,
+            choices=None,
+            orthogonal=False,
         ).train()
         z = torch.randn(2, 4, 30)
         quantizer(z)
@@ -264,7 +280,14 @@ def test_the_first_level_sees_the_latent_itself_not_a_detached_copy() -> None:
 
 def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
     quantizer = ResidualQuantizer(
-        latent_dim=4, num_codebooks=3, level=level(), shared=True, rescale=1.0, dropout=0.0, choices=None
+        latent_dim=4,
+        num_codebooks=3,
+        level=level(),
+        shared=True,
+        rescale=1.0,
+        dropout=0.0,
+        choices=None,
+        orthogonal=False,
     ).train()
     assert quantizer.codebook_sizes == (16, 16, 16)
     assert len([name for name in quantizer.state_dict() if name.endswith("table.vectors")]) == 1
@@ -282,7 +305,7 @@ def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
 def fsq_stack(rescale: float, dropout: float = 0.0) -> ResidualQuantizer:
     return ResidualQuantizer(
         latent_dim=4, num_codebooks=3, level=lattice(4, [5, 5, 5, 5]), shared=False,
-        rescale=rescale, dropout=dropout, choices=None,
+        rescale=rescale, dropout=dropout, choices=None, orthogonal=False,
     )  # fmt: skip
 
 
@@ -330,7 +353,14 @@ def test_arguments_out_of_range_are_refused_with_their_values() -> None:
         build(dropout=1.5)
     with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
         ResidualQuantizer(
-            latent_dim=4, num_codebooks=2, level=level(), shared=False, rescale=0.5, dropout=0.0, choices=None
+            latent_dim=4,
+            num_codebooks=2,
+            level=level(),
+            shared=False,
+            rescale=0.5,
+            dropout=0.0,
+            choices=None,
+            orthogonal=False,
         )
 
 

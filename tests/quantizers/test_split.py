@@ -17,7 +17,14 @@ DIM = 6
 
 def stack(dropout: float = 0.0) -> ResidualQuantizer:
     return ResidualQuantizer(
-        latent_dim=3, num_codebooks=3, level=vector(3), shared=False, rescale=1.0, dropout=dropout, choices=None
+        latent_dim=3,
+        num_codebooks=3,
+        level=vector(3),
+        shared=False,
+        rescale=1.0,
+        dropout=dropout,
+        choices=None,
+        orthogonal=False,
     )
 
 

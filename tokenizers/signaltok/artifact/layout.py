@@ -28,7 +28,13 @@ TRAINING_ONLY = ("draws.seed", "draws.steps", "anchor_head.weight", "anchor_head
 # Arguments that a part has got since folders of this format version were first written, with the values they then had.
 SINCE: dict[str, dict[str, Any]] = {
     "signaltok.tokenizer.Tokenizer": {"sample_rate": None},
-    "signaltok.quantizers.residual.ResidualQuantizer": {"shared": False, "rescale": 1.0, "choices": None},
+    "signaltok.quantizers.residual.ResidualQuantizer": {
+        "shared": False,
+        "rescale": 1.0,
+        "choices": None,
+        "orthogonal": False,
+    },
+    "signaltok.quantizers.multiscale.MultiscaleQuantizer": {"orthogonal": False},
     "signaltok.encoders.imagenet.ImageNetEncoder": {"blocks": []},
     "signaltok.quantizers.contrastive.ContrastiveQuantizer": {
         "chart": {"class": "signaltok.quantizers.chart.Direction", "arguments": {}},

@@ -57,6 +57,7 @@ def residual(level: Quantizer, num_codebooks: int) -> ResidualQuantizer:
         rescale=1.0,
         dropout=0.0,
         choices=None,
+        orthogonal=False,
     )
 
 

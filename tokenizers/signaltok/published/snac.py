@@ -39,6 +39,7 @@ def read(source: Source) -> Published:
         shared=False,
         upsampling="nearest",
         smoothing=None,
+        orthogonal=False,
     )
 
     def translate(translation: Translation) -> None:

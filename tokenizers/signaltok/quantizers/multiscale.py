@@ -14,7 +14,6 @@ Factorised levels learn through z_q, so with them, as in quantizers.residual, it
 level's phi up B A down it is I - (I - J_{n-1}) ... (I - J_0).
 """
 
-import copy
 from math import gcd
 
 import torch
@@ -25,7 +24,7 @@ from signaltok.layers.conv import silence
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
 from signaltok.quantizers.codebook.update import mean_square
-from signaltok.quantizers.distributed import draw_apart
+from signaltok.quantizers.copies import levels_of, rotate
 from signaltok.quantizers.late import take_late_start
 from signaltok.quantizers.projection import check_one_grid, pointwise, projection
 from signaltok.quantizers.resample import UPSAMPLINGS, down, up
@@ -44,9 +43,10 @@ class MultiscaleQuantizer(Quantizer):
     level: a quantizer over the inner latent; with the estimator LateStart it is the whole that starts late
     (quantizers.late). shared: whether all scales use one and the same, which then takes its
     first vectors from all cells: the few positions of the coarsest scale would make most of them equal. upsampling:
-    "cubic" or "nearest". smoothing: what follows it, or None. What a position means depends on its place alone, so a
-    latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks change
-    nothing. Losses: means over the scales under the levels' own names, and the two of this module.
+    "cubic" or "nearest". smoothing: what follows it, or None. orthogonal: whether the maps, the whole's
+    and those of its levels, begin as rotations (quantizers.copies). What a position means depends on its place alone,
+    so a latent may have any size and codes do not depend on padding; quantizers are given whole latents, so chunks
+    change nothing. Losses: means over the scales under the levels' own names, and the two of this module.
     """
 
     started: Tensor
@@ -60,6 +60,7 @@ class MultiscaleQuantizer(Quantizer):
         shared: bool,
         upsampling: str,
         smoothing: PartlySharedConvolutions | None,
+        orthogonal: bool,
     ) -> None:
         super().__init__()
         scales = list(scales)
@@ -74,9 +75,9 @@ class MultiscaleQuantizer(Quantizer):
         self.scales, self.upsampling = tuple(scales), upsampling
         self.project_in = projection(latent_dim, self.inner_dim)
         self.project_out = projection(self.inner_dim, latent_dim)
-        self.levels = nn.ModuleList([level] if shared else (copy.deepcopy(level) for _ in scales))
-        for number, copied in enumerate(self.levels):
-            draw_apart(copied, number)
+        if orthogonal:
+            rotate(self.project_in, self.project_out)
+        self.levels = levels_of(level, 1 if shared else len(scales), orthogonal=orthogonal)
         self.late_start = take_late_start(self._quantizers())
         self.smoothing = smoothing
         self.shared = shared

@@ -13,15 +13,14 @@ which is the gradient of the same stack without rounding. (Cut off, it would be 
 large.) RQ-VAE (Lee et al. 2022, section 3.1) is the stack whose levels share one codebook.
 """
 
-import copy
-
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from signaltok.parts import CodeVectors, Quantizer
 from signaltok.quantizers.codebook.estimator import straight_through
-from signaltok.quantizers.distributed import Draws, draw_apart, rows_of_group
+from signaltok.quantizers.copies import levels_of, rotate
+from signaltok.quantizers.distributed import Draws, rows_of_group
 from signaltok.quantizers.late import take_late_start
 from signaltok.quantizers.narrow import NarrowStack, narrow_levels
 from signaltok.quantizers.projection import channels_last, check_one_grid, pointwise, projection
@@ -37,8 +36,9 @@ class ResidualQuantizer(Quantizer):
     vectors cannot shrink with the residual, as those of FSQ. dropout: share of the items that, in training, use only
     a random number of levels, drawn for the items of all processes together; what they leave out is told by
     `active`, takes part in no vector, no loss and no statistic. choices: the numbers of levels among which those items
-    draw (EnCodec's bandwidths), all equally likely; None: any from 1 to num_codebooks. Losses are means over levels
-    under the levels' own names.
+    draw (EnCodec's bandwidths), all equally likely; None: any from 1 to num_codebooks. orthogonal: whether the maps,
+    the stack's and those of its levels, begin as rotations (quantizers.copies). Losses are means over levels under the
+    levels' own names.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class ResidualQuantizer(Quantizer):
         rescale: float,
         dropout: float,
         choices: list[int] | None,
+        orthogonal: bool,
     ) -> None:
         super().__init__()
         if num_codebooks < 1:
@@ -73,9 +74,9 @@ class ResidualQuantizer(Quantizer):
         self.inner_dim = level.latent_dim
         self.project_in = projection(latent_dim, self.inner_dim)
         self.project_out = projection(self.inner_dim, latent_dim)
-        self.levels = nn.ModuleList([level] if shared else (copy.deepcopy(level) for _ in range(num_codebooks)))
-        for number, copied in enumerate(self.levels):
-            draw_apart(copied, number)
+        if orthogonal:
+            rotate(self.project_in, self.project_out)
+        self.levels = levels_of(level, 1 if shared else num_codebooks, orthogonal=orthogonal)
         self.late_start = take_late_start(self._quantizers())
         self.draws = Draws() if dropout > 0 else None
 

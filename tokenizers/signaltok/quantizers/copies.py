@@ -1,0 +1,46 @@
+"""The levels of a stack: copies of one quantizer that begin apart.
+
+Copies of a module are equal, and equal levels would not do what a stack is for. With equal seeds every level would
+start from the same rows of the first batch, of which the level before has left exactly nothing. With equal maps all
+levels would look at the same few directions of the latent.
+
+How maps begin decides whether short runs learn anything. As torch's linear layers do, a latent of 128 numbers led to
+eight and back is a hundredth of itself. As rotations, the map A there has orthonormal rows and the map B back is its
+transpose: B A is a projection, and what a level reads is what it can say.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+from signaltok.parts import Quantizer
+from signaltok.quantizers.distributed import draw_apart
+
+
+def levels_of(level: Quantizer, count: int, *, orthogonal: bool) -> nn.ModuleList:
+    """Copies with seeds and maps of their own, which begin as rotations where orthogonal is true, else as torch's."""
+    levels = nn.ModuleList(copy.deepcopy(level) for _ in range(count))
+    for number, copied in enumerate(levels):
+        draw_apart(copied, number)
+        for part in copied.modules():
+            there, back = getattr(part, "project_in", None), getattr(part, "project_out", None)
+            if not isinstance(there, nn.Linear) or not isinstance(back, nn.Linear):
+                continue
+            if orthogonal:
+                rotate(there, back)
+            elif number:
+                there.reset_parameters()
+                back.reset_parameters()
+    return levels
+
+
+@torch.no_grad()
+def rotate(there: nn.Module, back: nn.Module) -> None:
+    """Have a map begin as a part of a rotation, and the one back as its transpose; an identity stays as it is."""
+    if isinstance(there, nn.Linear) and isinstance(back, nn.Linear):
+        nn.init.orthogonal_(there.weight)
+        back.weight.copy_(there.weight.T)
+        for layer in (there, back):
+            if layer.bias is not None:
+                layer.bias.zero_()
