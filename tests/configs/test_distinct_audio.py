@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import torch
 from experiments import CONFIGS, on_meta, settings
 
 from signaltok.adversaries.adversary import Adversary
@@ -112,13 +113,22 @@ def test_encodec_has_a_recurrent_layer_bandwidths_and_a_balance() -> None:
     assert all(settings(name)["balance"] is None for name in NAMES if not name.startswith("audio_encodec"))
 
 
-def test_the_stereo_form_has_two_channels_and_norms_over_time() -> None:
+def test_the_stereo_form_has_two_channels_and_sees_both_sides() -> None:
     mono, stereo = built("audio_encodec"), built("audio_encodec_stereo")
     assert (mono.encoder.channels, stereo.encoder.channels, stereo.decoder.channels) == (1, 2, 2)
     assert settings("audio_encodec_stereo")["data"]["channels"] == 2
-    assert has(stereo, TimeGroupNorm) and not has(mono, TimeGroupNorm)
+    # The published form's norms forget how loud a sound is: only the twin at its size has them.
+    assert not has(stereo, TimeGroupNorm) and not has(mono, TimeGroupNorm)
     with pytest.raises(ValueError, match="cannot stream: CodecEncoder is not causal"):
         stereo.stream()
+
+
+@pytest.mark.parametrize("name", ["audio_dac", "audio_snac", "audio_spectral"])
+def test_factorised_levels_begin_as_rotations(name: str) -> None:
+    quantizer = build(settings(name)["quantizer"])
+    for level in quantizer.levels:
+        there, back = level.project_in.weight, level.project_out.weight
+        assert torch.allclose(there @ there.T, torch.eye(8), atol=1e-5) and torch.equal(back, there.T)
 
 
 def test_dac_snakes_and_searches_by_angle_in_eight_dimensions() -> None:
