@@ -39,17 +39,33 @@ PLAIN = {bool: (bool,), int: (int,), float: (int, float), str: (str,), types.Non
 
 
 def _check_kind(name: str, kind: Any, value: Any) -> None:
-    """Raise ValueError where a plain number, word or switch, or another part, is asked for and something else given."""
+    """Raise ValueError where a number, word, switch, part, or list or table of such is asked for and not given."""
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if not all(one in PLAIN or isinstance(one, _RecordsArguments) for one in kinds):
-        return
-    # True is an int to Python, but no number to anybody who reads a config.
-    if not any(
-        isinstance(value, PLAIN.get(one, one)) and (one is bool or (value is not True and value is not False))
-        for one in kinds
-    ):
-        wanted = " or ".join("null" if one is types.NoneType else one.__name__ for one in kinds)
+    if not any(_fits(one, value) for one in kinds):
+        wanted = " or ".join(map(_named, kinds))
         raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; it must be of type {wanted}")
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Whether a value is of a kind; where the kind is none of those told apart here, it is."""
+    if kind in PLAIN or isinstance(kind, _RecordsArguments):
+        # True is an int to Python, but no number to anybody who reads a config.
+        return isinstance(value, PLAIN.get(kind, kind)) and (kind is bool or (value is not True and value is not False))
+    several, members = typing.get_origin(kind), typing.get_args(kind)
+    if several in (list, Sequence):
+        return isinstance(value, (list, tuple)) and all(_fits(members[0], one) for one in value)
+    if several in (dict, Mapping):
+        return isinstance(value, Mapping) and all(_fits(members[1], one) for one in value.values())
+    return True
+
+
+def _named(kind: Any) -> str:
+    several, members = typing.get_origin(kind), typing.get_args(kind)
+    if several in (list, Sequence):
+        return f"list of {_named(members[0])}"
+    if several in (dict, Mapping):
+        return f"table of {_named(members[1])}"
+    return "null" if kind is types.NoneType else getattr(kind, "__name__", str(kind))
 
 
 class _RecordsArguments(ABCMeta):
