@@ -50,8 +50,8 @@ def test_unreadable_files_are_left_out_counted_and_named(tmp_path, caplog):
     # What only its samples show (NaN, a mended length) is found when they are read.
     assert source.keys("train") == ("cut.wav", "good/a.wav", "nan.wav", "whole.wav")
     about = source.describe()["unreadable"]
-    assert about["files"] == 4 and "nothing.g722 (it holds no samples" in about["which"]
-    assert "4 of 8 audio files" in caplog.text and set(source.unreadable) < set(bad)
+    assert about["files"] == 5 and "nothing.g722 (the file is empty" in about["which"]
+    assert "5 of 9 audio files" in caplog.text and set(source.unreadable) < set(bad)
 
 
 def test_many_unreadable_files_are_named_in_part(tmp_path):

@@ -40,6 +40,8 @@ class Header(NamedTuple):
 
 def read_header(path: Path) -> Header:
     """Without decoding. ValueError naming path and reason where there is none, or no sample in the file."""
+    if path.is_file() and not path.stat().st_size:  # of which libsndfile says what is not so
+        raise ValueError(f"cannot read {path}: the file is empty; remove or replace it")
     with _explained(path):
         if path.suffix.lower() == G722:
             header = Header(G722_RATE, 1, 2 * path.stat().st_size)
