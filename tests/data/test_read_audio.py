@@ -4,6 +4,7 @@ import torch
 from sound_files import SPEECH, bad_files, tone, write
 
 import signaltok
+from signaltok.data import read_audio as audio
 from signaltok.data.audio_file import read_header, read_stretch
 from signaltok.data.read_audio import RESAMPLING, read_audio, read_segment, resample, resampled_length
 
@@ -59,6 +60,17 @@ def test_resampling_keeps_a_tone_and_removes_what_cannot_be_kept():
     assert (resample(low, 24000, 16000)[0, 200:-200] - expected[200:-200]).abs().max() < 1e-3
     assert resample(high, 24000, 16000)[0, 200:-200].abs().max() < 1e-3
     assert RESAMPLING["lowpass_filter_width"] == 64
+
+
+@pytest.mark.parametrize(("old", "new"), [(16000, 24000), (44100, 16000), (48000, 16000), (16000, 44100)])
+@pytest.mark.parametrize("piece", [1, 700, 20_000])
+def test_resampling_in_pieces_is_resampling_the_whole_to_the_bit(monkeypatch, old, new, piece):
+    from torchaudio.functional import resample as of_the_whole
+
+    signal = torch.randn(2, 9001)
+    whole = of_the_whole(signal, old, new, **RESAMPLING)
+    monkeypatch.setattr(audio, "PIECE", piece)
+    assert torch.equal(resample(signal, old, new), whole)
 
 
 def test_channels_are_averaged_or_repeated(tmp_path):

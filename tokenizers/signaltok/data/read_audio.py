@@ -21,6 +21,8 @@ RESAMPLING = {
     "beta": 14.769656459379492,
 }
 
+PIECE = 2**20  # samples that are resampled at a time
+
 
 def read_audio(path: str | Path, sample_rate: int | None = None, channels: int | None = None) -> Float32[Tensor, "c n"]:
     """A file in value range -1..1. sample_rate, channels: what is wanted; None for the file's own.
@@ -42,8 +44,7 @@ def read_segment(
     if sample_rate == header.sample_rate:
         return mixed(read_stretch(path, start, stop), channels)
     old, new = reduced(header.sample_rate, sample_rate)
-    # In steps of the filter, each `old` samples of the file and `new` of the result; it looks `reach` steps aside.
-    reach = -(-int(RESAMPLING["lowpass_filter_width"] * max(1.0, old / new) / RESAMPLING["rolloff"] + 1) // old) + 1
+    reach = _reach(old, new)
     first = max(0, start // new - reach)
     last = -(-stop // new) + reach
     samples = read_stretch(path, first * old, min(last * old, header.length))
@@ -52,13 +53,30 @@ def read_segment(
 
 
 def resample(signal: Float32[Tensor, "c n"], old_rate: int, new_rate: int) -> Float32[Tensor, "c m"]:
-    """ceil(n * new_rate / old_rate) samples, by the filter above; signal itself at equal rates."""
+    """ceil(n * new_rate / old_rate) samples, by the filter above; signal itself at equal rates.
+
+    In pieces, which gives the same to the bit: of an hour at once the filter would take gigabytes.
+    """
     if old_rate == new_rate:
         return signal
     # An import of torchaudio is slow, and who has files of the right rate is not to pay for it.
     from torchaudio.functional import resample as windowed_sinc
 
-    return windowed_sinc(signal, old_rate, new_rate, **RESAMPLING)
+    old, new = reduced(old_rate, new_rate)
+    reach, length = _reach(old, new), -(-signal.shape[1] * new // old)
+    result = signal.new_empty(len(signal), length)
+    step = max(1, PIECE // new) * new
+    for start in range(0, length, step):
+        stop = min(length, start + step)
+        first, last = max(0, start // new - reach), -(-stop // new) + reach
+        piece = windowed_sinc(signal[:, first * old : last * old], old_rate, new_rate, **RESAMPLING)
+        result[:, start:stop] = piece[:, start - first * new : stop - first * new]
+    return result
+
+
+def _reach(old: int, new: int) -> int:
+    """In steps of the filter, each `old` samples of a file and `new` of the result: how many it looks aside."""
+    return -(-int(RESAMPLING["lowpass_filter_width"] * max(1.0, old / new) / RESAMPLING["rolloff"] + 1) // old) + 1
 
 
 def resampled_length(header: Header, sample_rate: int) -> int:
