@@ -4,9 +4,9 @@ Copies of a module are equal, and equal levels would not do what a stack is for.
 start from the same rows of the first batch, of which the level before has left exactly nothing. With equal maps all
 levels would look at the same few directions of the latent.
 
-How maps begin decides whether short runs learn anything. As torch's linear layers do, a latent of 128 numbers led to
-eight and back is a hundredth of itself. As rotations, the map A there has orthonormal rows and the map B back is its
-transpose: B A is a projection, and what a level reads is what it can say.
+How maps begin decides what short runs learn. Where both begin as torch's linear layers do, what comes back is not
+correlated with what a level read. As rotations, the map A there has orthonormal rows and the map B back is its
+transpose: B A is a projection, and what a level reads is what it says.
 """
 
 import copy
