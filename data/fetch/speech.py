@@ -46,9 +46,12 @@ def main() -> None:
     arguments = parser.parse_args()
     start, speaker, licence = VOICES[arguments.language]
     package = f"asterisk-core-sounds-{arguments.language}"
-    (text_file,) = (arguments.unpacked / TEXTS / package).glob("core-sounds-*.txt.gz")
-    texts = transcripts(text_file)
-    folders = [path for path in (arguments.unpacked / SOUNDS).iterdir() if path.name.startswith(start)]
+    text_files = sorted((arguments.unpacked / TEXTS / package).glob("core-sounds-*.txt.gz"))
+    folders = [path for path in (arguments.unpacked / SOUNDS).glob(f"{start}*") if path.is_dir()]
+    if not text_files or not folders:
+        missing = package if not text_files else f"{package}-g722"
+        parser.error(f"{arguments.unpacked} lacks what is in the package {missing}; unpack it there with dpkg -x too")
+    texts = transcripts(text_files[0])
     root = max(folders, key=lambda folder: len(list(folder.rglob("*.g722"))))
     lines = []
     for path in sorted(root.rglob("*.g722")):
