@@ -47,10 +47,10 @@ def test_each_experiment_is_its_method():
     assert isinstance(build_tokenizer(embedding).quantizer, IdentityQuantizer)
     quantizer = build_tokenizer(codes).quantizer
     assert isinstance(quantizer, ResidualQuantizer) and quantizer.codebook_sizes == (256,) * 8  # 64 bits a picture
-    assert quantizer.late_start == 0.7
+    assert quantizer.late_start == 0.8
     quantizer = build_tokenizer(composed("experiment=clip_codes", "quantizer=product_late")).quantizer
     assert isinstance(quantizer, GroupedQuantizer) and quantizer.codebook_sizes == (256,) * 8
-    assert all(isinstance(group.estimator, LateStart) and group.estimator.start == 0.7 for group in quantizer.groups)
+    assert all(isinstance(group.estimator, LateStart) and group.estimator.start == 0.8 for group in quantizer.groups)
     assert {"recall_codes", "recall_post"} <= codes["metrics"].keys() - embedding["metrics"].keys()
 
 
