@@ -1,8 +1,7 @@
 """The levels of a stack: copies of one quantizer that begin apart.
 
-Copies of a module are equal, and equal levels would not do what a stack is for. With equal seeds every level would
-start from the same rows of the first batch, of which the level before has left exactly nothing. With equal maps all
-levels would look at the same few directions of the latent.
+Copies of a module are equal, and equal levels would not do what a stack is for: with equal seeds they would start from
+the same rows (quantizers.distributed.draw_apart), with equal maps look at the same few directions of the latent.
 
 How maps begin decides what short runs learn. Where both begin as torch's linear layers do, what comes back is not
 correlated with what a level read. As rotations, the map A there has orthonormal rows and the map B back is its
