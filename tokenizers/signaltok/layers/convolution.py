@@ -13,18 +13,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from signaltok.layers.channels_last import behind, convolve, convolve_transposed
 from signaltok.layers.conv import check_axes
 from signaltok.layers.extent import Extent
 from signaltok.layers.group_norm import TimeGroupNorm
 from signaltok.layers.padding import MODES, padded
-from signaltok.layers.signal_layer import Place, SignalLayer
+from signaltok.layers.signal_layer import Activated, Place, Pointwise, SignalLayer
 from signaltok.layers.trusted import trusted
 from signaltok.layers.weight_norm import length, normalised
 
 PADDINGS = ("same", "causal", "valid")
 NORMS = (None, "weight", "time_group")
-FORWARD = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+FORWARD = {1: convolve, 2: F.conv2d, 3: F.conv3d}
+TRANSPOSED = {1: convolve_transposed, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
 class _Kernel(SignalLayer):
@@ -66,7 +67,7 @@ class _Kernel(SignalLayer):
         return (first, last) if self.norm is None else (-math.inf, math.inf)
 
 
-class Convolution(_Kernel):
+class Convolution(_Kernel, Activated):
     """x [b, inputs, *l] -> [b, outputs, *ceil(l / stride)]."""
 
     def __init__(
@@ -107,12 +108,19 @@ class Convolution(_Kernel):
         self.remembered = max(self.before, stride - 1 if mode == "reflect" else 0)
         self.least = self.before + 1 if mode == "reflect" else 1
 
-    def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b d *m"]:
-        """See SignalLayer."""
+    def forward(
+        self, x: Float[Tensor, "b c *l"], *, extent: Extent, activation: Pointwise | None = None
+    ) -> Float[Tensor, "b d *m"]:
+        """See Activated."""
+        if activation is not None and (torch.is_grad_enabled() or self.axes > 1 or extent.lengths is not None):
+            x, activation = activation(x, extent=extent), None
         if extent.memory is not None:
-            x = self._continued(x, extent)
+            x = self._continued(x, extent, activation)
         elif self.padding != "valid":
-            x = padded(extent.silenced(x), self.before, self.after, self.stride, self.mode, extent.lengths)
+            ends = (self.before, self.after, self.stride, self.mode)
+            x = padded(extent.silenced(x), *ends, extent.lengths, activation)
+        elif activation is not None:
+            x = activation(x, extent=extent)
         kernels = self.kernels()
         y = trusted(
             FORWARD[self.axes], x, kernels, self.bias, channels=kernels.shape[1], stride=self.stride,
@@ -124,7 +132,7 @@ class Convolution(_Kernel):
         """See SignalLayer."""
         return self._everywhere(first * self.stride - self.before, last * self.stride - self.before + self.reach - 1)
 
-    def _continued(self, x: Tensor, extent: Extent) -> Tensor:
+    def _continued(self, x: Tensor, extent: Extent, activation: Pointwise | None) -> Tensor:
         """The piece with what came before it, or with its padding where it is the first; completed where the last."""
         memory, size = extent.memory, x.shape[-1]
         assert memory is not None and self.causal, "only causal layers go on from a piece"
@@ -132,12 +140,12 @@ class Convolution(_Kernel):
         assert memory.last or not missing, f"a piece of {size} positions is not whole at stride {self.stride}"
         if self in memory.kept:
             (before,) = memory.kept[self]
-            whole = torch.cat([before, x], dim=-1)
+            whole = behind(before, x, activation)
             if missing:
                 whole = F.pad(whole, (0, missing), mode=self.mode)
         else:
             assert memory.last or size >= self.least, f"a first piece of {size} positions, but {self.least} are needed"
-            whole = padded(x, self.before, 0, self.stride, self.mode, None)
+            whole = padded(x, self.before, 0, self.stride, self.mode, None, activation)
         stop = whole.shape[-1] - missing
         memory.kept[self] = (whole[..., max(0, stop - self.remembered) : stop].clone(),)
         return whole[..., stop - size - self.before :]
@@ -181,8 +189,8 @@ class TransposedConvolution(_Kernel):
         before = 0
         if extent.memory is not None and self.remembered:
             assert self.causal, "only causal layers go on from a piece"
-            kept = extent.memory.kept.get(self, (x.new_zeros(*x.shape[:2], self.remembered),))
-            x, before = torch.cat([*kept, x], dim=-1), self.remembered * self.stride
+            (kept,) = extent.memory.kept.get(self, (x.new_zeros(*x.shape[:2], self.remembered),))
+            x, before = behind(kept, x, None), self.remembered * self.stride
             extent.memory.kept[self] = (x[..., -self.remembered :].clone(),)
         x = extent.silenced(x)
         kernels = self.kernels()

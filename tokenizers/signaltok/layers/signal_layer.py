@@ -39,6 +39,24 @@ class SignalLayer(Part, nn.Module, ABC):
         return first, last
 
 
+class Pointwise(SignalLayer):
+    """A layer that makes each value from itself alone, and zero of zero."""
+
+    @abstractmethod
+    def into(self, x: Float[Tensor, "b c *l"], y: Float[Tensor, "b c *l"]) -> None:
+        """forward that writes into y, without gradients."""
+
+
+class Activated(SignalLayer):
+    """A layer that copies what it is given, and can have an activation taken of it on the way."""
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, "b c *l"], *, extent: Extent, activation: Pointwise | None = None
+    ) -> Float[Tensor, "b d *m"]:
+        """Of activation(x) where there is one; without gradients by Pointwise.into."""
+
+
 class Chain(SignalLayer):
     """Layers one after another, each registered under its name."""
 
@@ -60,10 +78,17 @@ class Chain(SignalLayer):
 
     def forward(self, x: Float[Tensor, "b c *l"], *, extent: Extent) -> Float[Tensor, "b d *m"]:
         """See SignalLayer."""
+        activation = None
         for layer in self.ordered:
-            x = layer(x, extent=extent)
-            extent = extent.scaled(layer.scale)
-        return x
+            if activation is None and isinstance(layer, Pointwise):
+                activation = layer
+                continue
+            if isinstance(layer, Activated):
+                x = layer(x, extent=extent, activation=activation)
+            else:
+                x = layer(x if activation is None else activation(x, extent=extent), extent=extent)
+            activation, extent = None, extent.scaled(layer.scale)
+        return x if activation is None else activation(x, extent=extent)
 
     def looks(self, first: Place, last: Place) -> tuple[Place, Place]:
         """See SignalLayer."""
