@@ -16,6 +16,15 @@ def test_mel_filters_are_torchaudio_s(rate, window, bins):
     assert torch.allclose(mel_filters(rate, window, bins).float(), expected.T, atol=1e-5)
 
 
+@pytest.mark.parametrize(("window", "hop"), [(32, 8), (512, 100), (2048, 512)])
+def test_magnitudes_are_torch_s(window, hop):
+    signal = torch.rand(2, 1, 4001) - 0.5
+    expected = torch.stft(
+        signal[:, 0], window, hop, window=torch.hann_window(window), pad_mode="constant", return_complex=True
+    ).abs()
+    assert torch.equal(magnitudes(signal, window, hop)[:, 0], expected)
+
+
 def test_a_tone_has_the_magnitude_of_its_amplitude():
     time = torch.arange(16000, dtype=torch.float64) / 16000
     tone = 0.5 * torch.sin(2 * math.pi * 1000 * time)[None, None]

@@ -62,11 +62,13 @@ class Spectra:
         for number, window in enumerate(self.windows):
             hop = window // self.hop
             a, b = (self._spectrum(magnitudes(signal, window, hop), number) for signal in (x, y))
-            distance = self.linear_weight * (a - b).abs()
+            distance = a.new_zeros(())
+            if self.linear_weight:
+                distance = distance + self.linear_weight * (a - b).abs()
             if self.log_weight:
                 logs = [guarded(values, self.guard).log10() for values in (a, b)]
                 distance = distance + self.log_weight * norm(logs[0] - logs[1])
-            yield distance, hop
+            yield distance.expand(a.shape), hop
 
     def words(self) -> str:
         """All settings in one line."""
