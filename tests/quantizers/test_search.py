@@ -77,13 +77,13 @@ def test_every_tile_of_rows_and_codes_is_searched(monkeypatch: pytest.MonkeyPatc
 
 
 def test_memory_is_bounded_by_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
-    written, addmm = [], torch.addmm
+    written, mm = [], torch.mm
 
     def spy(*arguments: Tensor, out: Tensor) -> Tensor:
         written.append((out.untyped_storage().data_ptr(), out.numel()))
-        return addmm(*arguments, out=out)
+        return mm(*arguments, out=out)
 
-    monkeypatch.setattr(torch, "addmm", spy)
+    monkeypatch.setattr(torch, "mm", spy)
     nearest(draw(0, 3000, 4), draw(1, 3 * search.CODES_A_TILE, 4))
     assert len(written) > 1 and len({address for address, _ in written}) == 1
     assert max(size for _, size in written) <= search.TILE_SCORES
@@ -105,13 +105,13 @@ def test_codes_equal_those_of_the_library(cosine: bool) -> None:
 
 @pytest.mark.parametrize("precision", ["medium", "high"])
 def test_reduced_precision_is_off_during_the_search_alone(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, addmm = [], torch.addmm
+    seen, mm = [], torch.mm
 
     def spy(*arguments: Tensor, out: Tensor) -> Tensor:
         seen.append((torch.get_float32_matmul_precision(), torch.is_autocast_enabled("cpu")))
-        return addmm(*arguments, out=out)
+        return mm(*arguments, out=out)
 
-    monkeypatch.setattr(torch, "addmm", spy)
+    monkeypatch.setattr(torch, "mm", spy)
     torch.set_float32_matmul_precision(precision)
     try:
         with torch.autocast("cpu", torch.bfloat16):

@@ -73,7 +73,8 @@ def highest(
             for top in range(0, len(rows), height):
                 part = rows[top : top + height]
                 table = scores[: len(part) * tile.shape[1]].view(len(part), tile.shape[1])
-                torch.addmm(tile_bias, part, tile, out=table)
+                # addmm would fill the table with copies of the bias before it multiplies.
+                torch.mm(part, tile, out=table).add_(tile_bias)
                 value, index = table.max(1) if one_stage or tile.shape[1] % GROUP else _two_stage(table)
                 _keep_better(best[top : top + height], codes[top : top + height], value, index, left)
     return codes
