@@ -59,6 +59,23 @@ def comparison_of(tmp_path):
     return compare([read_run(tmp_path / name) for name in ("a", "b", "<c>")], metric=None, ranked=True)
 
 
+def test_sounds_are_ranked_by_their_distortion_and_have_rates_in_the_unit_that_is_said(tmp_path):
+    sounds = {"test/si_sdr": 4.5, "test/bitrate": 4000.0, "test/effective_bitrate": 3800.0}
+    runs = [
+        write_run(tmp_path / name, psnr=20.0, summary={**sounds, "test/si_sdr": value}, changes=changes)
+        for name, value, changes in (("a", 4.5, {}), ("b", 5.0, {"quantizer.codebook_size": 32}))
+    ]
+    found = [read_run(run) for run in runs]
+    for run in found:
+        for split in ("val", "test"):
+            run.summary.pop(f"{split}/psnr", None)
+    heard = compare(found, metric=None, ranked=True)
+    assert heard.metric == "test/si_sdr"
+    assert {"test/bitrate", "test/effective_bitrate"} <= set(heard.keys(everything=False))
+    figures = page_data(heard)["settings"][0]["runs"][0]["figures"]
+    assert figures["test/si_sdr"] == 5.0 and figures["test/bitrate"] == 4.0
+
+
 def test_the_data_of_the_plots(tmp_path):
     data = page_data(comparison(tmp_path))
     assert [column["names"] for column in data["columns"]] == [["quantizer.codebook_size"], ["quantizer.name"]]

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "places", type=Path, nargs="+", metavar="RUN_OR_SWEEP", help="runs, or folders that runs lie in"
     )
     parser.add_argument("--out", type=Path, metavar="PAGE.html", help="also write a page with table and plots")
-    parser.add_argument("--metric", metavar="NAME", help="what to rank by (default test/psnr, or else val/psnr)")
+    parser.add_argument("--metric", metavar="NAME", help="what to rank by (default: test or else val psnr or si_sdr)")
     parser.add_argument("--show-all", action="store_true", help="every figure: both splits, single levels, all times")
     parser.add_argument(
         "--unranked", action="store_true", help="in the given order, also where figures mean different things"

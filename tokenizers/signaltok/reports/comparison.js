@@ -213,21 +213,30 @@
     chart(place, { points, lines, xLabel: column.names.join(" = "), yLabel: unitOf(key), beside: true });
   }
 
+  // Of pictures and of sounds: the figure, the rate of all codes counted alike, that of the codes as they occur, unit.
+  const RATES = [
+    ["psnr", "bits_per_pixel", "entropy_bits_per_pixel", "bits per pixel"],
+    ["si_sdr", "bitrate", "effective_bitrate", "kb/s"],
+  ];
+
   function drawRate(place, [split]) {
-    const psnr = `${split}/psnr`;
-    const points = [];
-    const lines = [];
-    data.settings.forEach((setting, n) => {
-      const both = [["bits_per_pixel", false], ["entropy_bits_per_pixel", true]].map(([name, hollow]) => {
-        const bits = figuresOf(setting, `${split}/${name}`);
-        return bits.length ? point(n, mean(bits), psnr, hollow) : null;
+    for (const [name, nominal, effective, unit] of RATES) {
+      const key = `${split}/${name}`;
+      const points = [];
+      const lines = [];
+      data.settings.forEach((setting, n) => {
+        const both = [[nominal, false], [effective, true]].map(([rate, hollow]) => {
+          const bits = figuresOf(setting, `${split}/${rate}`);
+          return bits.length ? point(n, mean(bits), key, hollow) : null;
+        });
+        points.push(...both.filter(Boolean));
+        if (both.every(Boolean)) lines.push({ points: both.map((p) => [p.x, p.y, p]), thin: true });
       });
-      points.push(...both.filter(Boolean));
-      if (both.every(Boolean)) lines.push({ points: both.map((p) => [p.x, p.y, p]), thin: true });
-    });
-    if (!points.length) return chart(place, { problem: "No run has both bits per pixel and PSNR: there is nothing to draw." });
-    if (data.settings.length < 2) return chart(place, { problem: "There is one setting only: there is nothing to compare." });
-    chart(place, { points, lines, xLabel: "bits per pixel", yLabel: unitOf(psnr) });
+      if (!points.length) continue;
+      if (data.settings.length < 2) return chart(place, { problem: "There is one setting only: there is nothing to compare." });
+      return chart(place, { points, lines, xLabel: unit, yLabel: unitOf(key) });
+    }
+    chart(place, { problem: "No run has both bits per pixel and PSNR, or both kb/s and SI-SDR: there is nothing to draw." });
   }
 
   function drawUsage(place, [split]) {

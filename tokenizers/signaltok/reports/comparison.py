@@ -12,9 +12,10 @@ from signaltok.reports.setting import canonical, text_of
 
 ABSENT = ""  # the cell of a key that a setting does not have
 NOT_KNOWN = "–"
-RANKED_BY = ("test/psnr", "val/psnr")  # the first of them that all runs have, where nothing else is asked for
-SHOWN = ("psnr", "ssim", "bits_per_pixel", "entropy_bits_per_pixel", "usage", "perplexity")
-
+# The first of them that all runs have, where nothing else is asked for: of pictures, of sounds.
+RANKED_BY = ("test/psnr", "val/psnr", "test/si_sdr", "val/si_sdr")
+RATES = ("bits_per_pixel", "entropy_bits_per_pixel", "bitrate", "effective_bitrate")
+SHOWN = ("psnr", "ssim", *RATES, "usage", "perplexity")
 
 FEW = 6  # keys that differ, up to which they are columns before the figures
 

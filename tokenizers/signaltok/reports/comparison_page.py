@@ -38,6 +38,7 @@ SECTIONS = (
     ),
     ("curves", "Training", "One line a run, in the colour of its setting.", ("curve",)),
 )
+SCALES = {"%": 100.0, "kb/s": 1e-3}  # of figures, which are kept as shares and in bits a second
 LIMIT = 200_000  # points of curves on the page, over all runs: it stays below about 4 MB
 
 
@@ -89,7 +90,7 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _run_data(run: Run, keys: list[str], points: int) -> dict[str, Any]:
-    scale = {key: 100.0 if figure(key).unit == "%" else 1.0 for key in keys}
+    scale = {key: SCALES.get(figure(key).unit, 1.0) for key in keys}
     sizes = codebook_sizes(run.folder)
     curves: dict[str, list[list[float | None]]] = {}
     for curve in read_curves(run.folder / "metrics.csv"):
