@@ -181,7 +181,9 @@ def test_spectral_goes_into_frames_first_and_out_of_them_last() -> None:
     # Loud frames are told from soft ones by their length, on either side.
     assert not any(hasattr(part.trunk, "last_norm") for part in (model.encoder, model.decoder))
     assert not hasattr(model.encoder.trunk, "norm")
+    assert transforms[0].compression == 0.4
     assert isinstance(model.quantizer, ResidualQuantizer) and 0 < model.quantizer.dropout < 1
+    assert model.quantizer.choices == (1, 2, 4, 8)
 
 
 def test_fsq_rounds_in_groups_without_a_loss_of_its_own() -> None:
