@@ -55,3 +55,12 @@ def test_autocast_does_not_reach_in():
 
 def test_float64_stays():
     assert mel(magnitudes(torch.rand(1, 1, 400, dtype=torch.float64), 64, 16), 16000, 10).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_filters_that_evaluation_was_first_to_need_serve_training(dtype):
+    with torch.inference_mode():
+        mel(magnitudes(torch.rand(1, 1, 400, dtype=dtype), 64, 16), 12345, 10)
+    signal = torch.rand(1, 1, 400, dtype=dtype, requires_grad=True)
+    mel(magnitudes(signal, 64, 16), 12345, 10).sum().backward()
+    assert signal.grad is not None and signal.grad.abs().sum() > 0

@@ -55,7 +55,8 @@ def mel_filters(sample_rate: int, window: int, bins: int) -> Float[Tensor, "m f"
 
 @lru_cache(maxsize=64)
 def _filters(sample_rate: int, window: int, bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    return mel_filters(sample_rate, window, bins).to(device, dtype)
+    with torch.inference_mode(False):  # what is made in that mode is of no use to training afterwards
+        return mel_filters(sample_rate, window, bins).to(device, dtype, copy=True)
 
 
 def _mels(hertz: float) -> float:
