@@ -14,8 +14,9 @@ ABSENT = ""  # the cell of a key that a setting does not have
 NOT_KNOWN = "–"
 # The first of them that all runs have, where nothing else is asked for: of pictures, of sounds.
 RANKED_BY = ("test/psnr", "val/psnr", "test/si_sdr", "val/si_sdr")
-RATES = ("bits_per_pixel", "entropy_bits_per_pixel", "bitrate", "effective_bitrate")
-SHOWN = ("psnr", "ssim", *RATES, "usage", "perplexity")
+SHOWN = (
+    "psnr", "ssim", "bits_per_pixel", "entropy_bits_per_pixel", "bitrate", "effective_bitrate", "usage", "perplexity",
+)  # fmt: skip
 
 FEW = 6  # keys that differ, up to which they are columns before the figures
 
