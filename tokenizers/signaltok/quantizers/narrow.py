@@ -54,8 +54,8 @@ class NarrowStack:
 
     def learn(
         self, rows: Float[Tensor, "n d"], used: Bool[Tensor, "n q"] | None
-    ) -> tuple[Float[Tensor, "n d"], list[Int64[Tensor, " n"]], list[dict[str, Tensor]]]:
-        """The sum of the levels that each row uses (None: all), and the codes and the losses of every level."""
+    ) -> tuple[Float[Tensor, "n d"], list[Int64[Tensor, " n"]], dict[str, Tensor]]:
+        """The sum of the levels that each row uses (None: all), the codes of every level, and the losses' means."""
         latents, codes, losses = self._latents(rows), [], []
         said, ones = rows.new_zeros(len(rows), 0), rows.new_ones(len(rows), 1)
         for number, level in enumerate(self.levels):
@@ -65,7 +65,8 @@ class NarrowStack:
             said = torch.cat([said, estimated, constant], dim=1)
             codes.append(found)
             losses.append(lost)
-        return said @ self.up.T, codes, losses
+        means = {name: torch.stack([own[name] for own in losses]).mean() for name in losses[0]}
+        return said @ self.up.T, codes, means
 
     def _latents(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n inner"]:
         return torch.addmm(self.constants, rows, self.down.T)

@@ -24,6 +24,7 @@ from signaltok.quantizers.distributed import Draws, rows_of_group
 from signaltok.quantizers.late import take_late_start
 from signaltok.quantizers.narrow import NarrowStack, narrow_levels
 from signaltok.quantizers.projection import channels_last, check_one_grid, pointwise, projection
+from signaltok.quantizers.wide import WideStack, wide_levels
 from signaltok.types.quantized import Quantized
 
 
@@ -133,9 +134,9 @@ class ResidualQuantizer(Quantizer):
         """See Quantizer."""
         inner = channels_last(pointwise(self.project_in, z))
         active = self._active(z)
-        narrow = self._narrow()
-        if narrow is not None:
-            return self._learn_narrow(narrow, inner, mask, active)
+        stack = self._stack()
+        if stack is not None:
+            return self._learn_rows(stack, inner, mask, active)
         through = self._quantizers()[0].factorised
         per_level = len(self._quantizers()[0].codebook_sizes)
         residual, total, codes, losses = inner, torch.zeros_like(inner), [], {}
@@ -159,9 +160,14 @@ class ResidualQuantizer(Quantizer):
         levels = narrow_levels(self._quantizers()) if self.rescale == 1.0 else None
         return None if levels is None else NarrowStack(levels)
 
-    def _learn_narrow(
+    def _stack(self) -> NarrowStack | WideStack | None:
+        """What learns the levels together, where their kind allows."""
+        wide = wide_levels(self._quantizers()) if self.rescale == 1.0 else None
+        return self._narrow() if wide is None else WideStack(wide)
+
+    def _learn_rows(
         self,
-        narrow: NarrowStack,
+        stack: NarrowStack | WideStack,
         inner: Float[Tensor, "b inner *l"],
         mask: Bool[Tensor, "b 1 *l"] | None,
         active: Bool[Tensor, "b q"] | None,
@@ -174,7 +180,9 @@ class ResidualQuantizer(Quantizer):
         valid = None if mask is None else mask.flatten()
         if valid is not None:
             rows, used = rows[valid], None if used is None else used[valid]
-        total, found, losses = narrow.learn(rows, used)
+        total, found, losses = stack.learn(rows, used)
+        if self.progress < self.late_start:
+            total = rows
         if valid is not None:
             total = total.new_zeros(len(valid), total.shape[1]).masked_scatter(valid[:, None], total)
             found = [codes.new_zeros(len(valid)).masked_scatter(valid, codes) for codes in found]
@@ -182,7 +190,7 @@ class ResidualQuantizer(Quantizer):
         return Quantized(
             z_q=z_q if mask is None else z_q * mask,
             codes=tuple(codes.view(shape) for codes in found),
-            losses={name: torch.stack([own[name] for own in losses]).mean() for name in losses[0]},
+            losses=losses,
             active=active,
         )
 

@@ -25,15 +25,15 @@ def nearest(rows: Float[Tensor, "n d"], vectors: Float[Tensor, "K d"]) -> Int64[
     """
     rows = full_precision(rows.detach())
     vectors = vectors.detach().to(rows.dtype)
-    squares = vectors.square().sum(1)
+    squares = (vectors * vectors).sum(1)  # faster than square(), and sum than mean(0)
     for _ in range(2):  # from very far the first origin is a rough one
-        mean = vectors.mean(0)
+        mean = vectors.sum(0) / len(vectors)
         far = torch.dot(mean, mean) > NEAR * squares.mean()
         if not torch.compiler.is_exporting() and not bool(far):  # an exported graph has no branches
             break
         origin = torch.where(far, _origin(mean, squares), 0.0)
         rows, vectors = rows - origin, vectors - origin
-        squares = vectors.square().sum(1)
+        squares = (vectors * vectors).sum(1)
     return highest(rows, vectors, squares.mul_(-0.5))
 
 

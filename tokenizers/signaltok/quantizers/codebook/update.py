@@ -69,9 +69,9 @@ class _AverageTable(Table):
         size = len(self.counts)
         hits = sum_over_group(torch.bincount(codes, minlength=size)).to(self.counts.dtype)
         self.counts.mul_(self.decay).add_(hits, alpha=1 - self.decay)
-        self.sums.mul_(torch.where(self.counts > FADED, self.decay, 1.0)[:, None])
         added = sum_over_group(torch.zeros_like(self.sums).index_add_(0, codes, rows))
-        self.sums.add_(added, alpha=1 - self.decay)
+        # What is faded was hit by nothing, so it loses nothing and gets nothing.
+        self.sums.lerp_(added, (self.counts > FADED).to(added.dtype).mul_(1 - self.decay)[:, None])
         del added
         if self.spherical:
             # A code that nothing hits keeps its direction: its sum shrinks, but never to nothing.

@@ -58,7 +58,7 @@ class VectorQuantizer(Quantizer):
                 f"{type(update).__name__} moves all codes together, so none can start again; set revival to null"
             )
         self.latent_dim, self.codebook_size, self.codebook_dim = latent_dim, codebook_size, codebook_dim
-        self.spherical, self.by_angle = metric == "cosine", metric == "angle"
+        self.metric, self.spherical, self.by_angle = metric, metric == "cosine", metric == "angle"
         projected = latent_dim != codebook_dim
         self.project_in = nn.Linear(latent_dim, codebook_dim) if projected else nn.Identity()
         self.project_out = nn.Linear(codebook_dim, latent_dim) if projected else nn.Identity()
@@ -112,21 +112,28 @@ class VectorQuantizer(Quantizer):
         (level,) = codes
         return self._outer(self.table.vectors[level.flatten()], tuple(level.shape))
 
+    def assign(self, rows: Float[Tensor, "n inner"]) -> tuple[Int64[Tensor, " n"], Float[Tensor, "n inner"]]:
+        """One training batch of inner latents: their codes and vectors as they are before the table takes the rows in.
+
+        The vectors carry a gradient where they learn by one.
+        """
+        self._begin(rows.detach())
+        vectors = self.table.vectors  # once: they may be computed
+        found = self._search(rows, vectors)
+        q = F.embedding(found, vectors)  # a copy: averages move their vectors in place
+        with torch.no_grad():
+            self._observe(rows.detach(), found)
+        return found, q
+
     def learn_rows(
         self, projected: Float[Tensor, "n inner"], valid: Bool[Tensor, " n"] | None
     ) -> tuple[Float[Tensor, "n inner"], Int64[Tensor, " n"], dict[str, Tensor]]:
         """learn for rows that project_in has given: what project_out takes (zero where not valid), codes, losses."""
         inner = self._inner(projected)
         rows = inner if valid is None else inner[valid]
-        self._begin(rows.detach())
-        vectors = self.table.vectors  # once: they may be computed
-        found = self._search(rows, vectors)
-        # EMA vectors move in place below; what this batch was quantized with is gathered before.
-        q = F.embedding(found, vectors)
+        found, q = self.assign(rows)
         losses = {"commitment": mean_square(rows, q.detach()), **self.table.losses(rows, q)}
         estimated = self.estimator(rows, q.detach(), self.progress)
-        with torch.no_grad():
-            self._observe(rows.detach(), found)
         if valid is not None:
             estimated = torch.zeros_like(inner).masked_scatter(valid[:, None], estimated)
             found = torch.zeros(len(inner), dtype=torch.int64, device=inner.device).masked_scatter(valid, found)
