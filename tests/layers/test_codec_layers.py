@@ -42,6 +42,19 @@ def test_activations_are_the_same_with_and_without_gradients():
         torch.testing.assert_close(layer(x, extent=ALONE), formula, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("recipe", [Elu(), Snake()])
+def test_an_activation_of_a_value_is_the_same_wherever_it_lies(recipe):
+    """To the bit: tiles, batch mates, and what stands beside it in memory change nothing."""
+    layer, x = recipe.build(3), (4 * noise(2, 3, 70_001)).float()
+    with torch.no_grad():
+        whole = layer(x, extent=ALONE)
+        for start, size in ((0, 1), (1, 17), (5, 4099), (40_000, 30_001)):
+            part = x[1:, :, start : start + size]
+            assert torch.equal(layer(part.contiguous(), extent=ALONE), whole[1:, :, start : start + size])
+            beside = part.transpose(1, 2).contiguous().transpose(1, 2)
+            assert torch.equal(layer(beside, extent=ALONE), whole[1:, :, start : start + size])
+
+
 def test_rotation_turns_by_the_place_and_keeps_products_of_equal_distance():
     x, y = noise(1, 6), noise(1, 6).flip(1)
     turned = rotated(x, torch.tensor([3]))[0]

@@ -74,6 +74,17 @@ def test_training_is_that_of_the_stack_written_out(
         torch.testing.assert_close(found[key], value, msg=lambda text, key=key: f"{key}: {text}", atol=1e-11, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_codes_are_those_of_the_stack_written_out(shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    quantizer = stack(vector(6, 16), shared=shared).train()
+    quantizer(latent(0).float())
+    z = latent(1).float()
+    found = quantizer.eval().encode(z)
+    monkeypatch.setattr(residual_module, "wide_levels", lambda levels: None)
+    assert all(torch.equal(a, b) for a, b in zip(found, quantizer.encode(z), strict=True))
+
+
 def test_only_levels_that_quantize_as_it_is_and_learn_by_averages_are_wide() -> None:
     assert isinstance(stack(vector(6))._stack(), WideStack)
     for level in (vector(6, metric="cosine"), vector(6, update=Gradient(decay=0.9)), vector(6, codebook_dim=2)):

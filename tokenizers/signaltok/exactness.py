@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+EXACT_CUDNN = (False, False, True)  # allow_tf32, benchmark, deterministic
+
 
 def full_precision(x: Tensor) -> Tensor:
     """x in float32; x itself where it is float64, so that a model in float64 is computed in it throughout."""
@@ -25,12 +27,11 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.deterministic,
     )
+    if matmul == "highest" and cudnn == EXACT_CUDNN and not torch.is_autocast_enabled(device.type):
+        yield  # as within another such block; setting it all again takes as long as a small search
+        return
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = (
-        False,
-        False,
-        True,
-    )
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = EXACT_CUDNN
     try:
         with torch.autocast(device.type, enabled=False):
             yield

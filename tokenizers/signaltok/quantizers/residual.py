@@ -105,10 +105,10 @@ class ResidualQuantizer(Quantizer):
 
     def encode(self, z: Float[Tensor, "b d *l"]) -> tuple[Int64[Tensor, "b *l"], ...]:
         """See Quantizer."""
-        narrow = self._narrow()
-        if narrow is not None:
+        stack = self._stack()
+        if stack is not None:
             rows, shape = _rows(pointwise(self.project_in, z)), (len(z), *z.shape[2:])
-            return tuple(codes.view(shape) for codes in narrow.encode(rows))
+            return tuple(codes.view(shape) for codes in stack.encode(rows))
         residual, codes = channels_last(pointwise(self.project_in, z)), []
         for level, scale in self._scaled():
             found = level.encode(_enlarged(residual, scale))

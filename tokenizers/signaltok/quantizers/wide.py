@@ -26,6 +26,15 @@ class WideStack:
     def __init__(self, levels: list[VectorQuantizer]) -> None:
         self.levels = levels
 
+    @torch.no_grad()
+    def encode(self, rows: Float[Tensor, "n d"]) -> list[Int64[Tensor, " n"]]:
+        """The codes of every level."""
+        left, codes = rows.clone(), []
+        for level in self.levels:
+            codes.append(level.encode_rows(left))
+            left.sub_(level.table.vectors[codes[-1]])
+        return codes
+
     def learn(
         self, rows: Float[Tensor, "n d"], used: Bool[Tensor, "n q"] | None
     ) -> tuple[Float[Tensor, "n d"], list[Int64[Tensor, " n"]], dict[str, Tensor]]:
