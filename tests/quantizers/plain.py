@@ -1,10 +1,12 @@
-"""The plain codebook and the plain lattice that the quantizers' tests vary."""
+"""The plain codebook, the plain lattice and the plain residual stack that the quantizers' tests vary."""
 
+from signaltok.parts import Quantizer
 from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage
 from signaltok.quantizers.codebook.vector import VectorQuantizer
 from signaltok.quantizers.finite_scalar import FiniteScalarQuantizer
+from signaltok.quantizers.residual import ResidualQuantizer
 
 
 def vector(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
@@ -25,3 +27,17 @@ def vector(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
 def lattice(dim: int, levels: list[int]) -> FiniteScalarQuantizer:
     """The paper's own finite scalars."""
     return FiniteScalarQuantizer(latent_dim=dim, levels=levels, estimator=StraightThrough())
+
+
+def residual(level: Quantizer, **changes: object) -> ResidualQuantizer:
+    """Three levels of their own as wide as the latent, all of them used by every item."""
+    plain = {
+        "latent_dim": level.latent_dim,
+        "num_codebooks": 3,
+        "shared": False,
+        "rescale": 1.0,
+        "dropout": 0.0,
+        "choices": None,
+        "orthogonal": False,
+    }
+    return ResidualQuantizer(level=level, **plain | changes)

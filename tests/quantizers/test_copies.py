@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from plain import vector
+from plain import residual, vector
 from torch import Tensor, nn
 
 from signaltok.quantizers.multiscale import MultiscaleQuantizer
-from signaltok.quantizers.residual import ResidualQuantizer
 
 WIDE, NARROW, LEVELS = 12, 3, 3
 
@@ -14,10 +13,7 @@ WIDE, NARROW, LEVELS = 12, 3, 3
 def stack(kind: str, *, orthogonal: bool, codebook_dim: int = NARROW, inner: int = WIDE) -> nn.Module:
     level = vector(inner, 16, codebook_dim=codebook_dim)
     if kind == "residual":
-        return ResidualQuantizer(
-            latent_dim=WIDE, num_codebooks=LEVELS, level=level, shared=False, rescale=1.0, dropout=0.0, choices=None,
-            orthogonal=orthogonal,
-        )  # fmt: skip
+        return residual(level, latent_dim=WIDE, num_codebooks=LEVELS, orthogonal=orthogonal)
     return MultiscaleQuantizer(
         latent_dim=WIDE, scales=[1, 2, 4], level=level, shared=False, upsampling="nearest", smoothing=None,
         orthogonal=orthogonal,
@@ -76,8 +72,5 @@ def test_levels_without_maps_draw_nothing():
     torch.manual_seed(0)
     level = vector(WIDE, 16)
     state = torch.get_rng_state()
-    ResidualQuantizer(
-        latent_dim=WIDE, num_codebooks=LEVELS, level=level, shared=False, rescale=1.0, dropout=0.0, choices=None,
-        orthogonal=True,
-    )  # fmt: skip
+    residual(level, latent_dim=WIDE, num_codebooks=LEVELS, orthogonal=True)
     assert torch.equal(torch.get_rng_state(), state)

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from plain import lattice, vector
+from plain import lattice, residual, vector
 
 from signaltok.quantizers.grouped import GroupedQuantizer
-from signaltok.quantizers.residual import ResidualQuantizer
 
 
 def test_a_group_sees_its_channels_and_no_others() -> None:
@@ -46,16 +45,7 @@ def test_groups_draw_apart_and_differ() -> None:
 
 
 def test_a_group_may_be_a_residual_stack_with_dropout() -> None:
-    member = ResidualQuantizer(
-        latent_dim=4,
-        num_codebooks=3,
-        level=vector(),
-        shared=False,
-        rescale=1.0,
-        dropout=1.0,
-        choices=None,
-        orthogonal=False,
-    )
+    member = residual(vector(), dropout=1.0)
     quantizer = GroupedQuantizer(latent_dim=8, num_groups=2, member=member).train()
     quantized = quantizer(torch.randn(16, 8, 5))
     assert quantizer.codebook_sizes == (16,) * 6

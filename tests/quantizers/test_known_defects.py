@@ -3,6 +3,7 @@
 import pytest
 import torch
 from encodec.quantization.core_vq import EuclideanCodebook, ResidualVectorQuantization
+from plain import residual as plain_residual
 from plain import vector
 from torch.nn import functional as F
 
@@ -17,16 +18,7 @@ FAR = 100.0
 
 
 def residual(level: VectorQuantizer, count: int, dropout: float = 0.0, choices: list[int] | None = None):
-    return ResidualQuantizer(
-        latent_dim=level.latent_dim,
-        num_codebooks=count,
-        level=level,
-        shared=False,
-        rescale=1.0,
-        dropout=dropout,
-        choices=choices,
-        orthogonal=False,
-    ).train()
+    return plain_residual(level, num_codebooks=count, dropout=dropout, choices=choices).train()
 
 
 def test_a_revived_code_outlives_the_average_and_is_used_in_the_next_step() -> None:

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from plain import residual as plain_residual
 from plain import vector
 from torch import Tensor
 
@@ -22,16 +23,7 @@ def late() -> LateStart:
 
 
 def residual(level: Quantizer, **changes: object) -> ResidualQuantizer:
-    plain = {
-        "latent_dim": 6,
-        "num_codebooks": 3,
-        "shared": False,
-        "rescale": 1.0,
-        "dropout": 0.0,
-        "choices": None,
-        "orthogonal": False,
-    }
-    return ResidualQuantizer(level=level, **plain | changes).train()
+    return plain_residual(level, **{"latent_dim": 6} | changes).train()
 
 
 def nested(level: Quantizer) -> ResidualQuantizer:

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from plain import vector
+from plain import residual, vector
 from torch import Tensor
 
 from signaltok.quantizers import residual as residual_module
@@ -21,15 +21,12 @@ LEVELS = {
 
 def build(name: str, *, dropout: float = 0.0, shared: bool = False, latent_dim: int = 6) -> ResidualQuantizer:
     torch.manual_seed(0)
-    quantizer = ResidualQuantizer(
+    quantizer = residual(
+        vector(6, 16, codebook_dim=2, **LEVELS[name]),
         latent_dim=latent_dim,
         num_codebooks=4,
-        level=vector(6, 16, codebook_dim=2, **LEVELS[name]),
         shared=shared,
-        rescale=1.0,
         dropout=dropout,
-        choices=None,
-        orthogonal=False,
     )
     quantizer = quantizer.double().train()
     for step in range(2):
@@ -97,14 +94,5 @@ def test_only_levels_that_reach_fewer_dimensions_by_linear_maps_are_narrow() -> 
         (vector(6, 16, codebook_dim=9), 1.0),
         (vector(6, codebook_dim=2), 2.0),
     ):
-        wide = ResidualQuantizer(
-            latent_dim=6,
-            num_codebooks=2,
-            level=level,
-            shared=False,
-            rescale=rescale,
-            dropout=0.0,
-            choices=None,
-            orthogonal=False,
-        )
+        wide = residual(level, num_codebooks=2, rescale=rescale)
         assert wide._narrow() is None

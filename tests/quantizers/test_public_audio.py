@@ -9,6 +9,7 @@ import warnings
 import pytest
 import torch
 from encodec.quantization.core_vq import ResidualVectorQuantization
+from plain import residual as plain_residual
 from plain import vector
 from torch import Tensor, nn
 from transformers import DacConfig, MimiConfig
@@ -30,16 +31,7 @@ CLOSE = 1e-5
 
 
 def residual(level: VectorQuantizer, count: int, dim: int, dropout: float = 0.0) -> ResidualQuantizer:
-    return ResidualQuantizer(
-        latent_dim=dim,
-        num_codebooks=count,
-        level=level,
-        shared=False,
-        rescale=1.0,
-        dropout=dropout,
-        choices=None,
-        orthogonal=False,
-    )
+    return plain_residual(level, latent_dim=dim, num_codebooks=count, dropout=dropout)
 
 
 def by_angle(dim: int, size: int, codebook_dim: int = 8) -> VectorQuantizer:

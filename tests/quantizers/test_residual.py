@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from plain import lattice, vector
+from plain import lattice, residual, vector
 from torch.nn import functional as F
 
 from signaltok.data.read_image import read_image
 from signaltok.parts import Quantizer
-from signaltok.quantizers import residual
+from signaltok.quantizers import residual as residual_module
 from signaltok.quantizers.codebook.initialization import DataSample, KMeans
 from signaltok.quantizers.codebook.update import ExponentialMovingAverage, Gradient
 from signaltok.quantizers.codebook.vector import VectorQuantizer
@@ -22,16 +22,7 @@ def level(dim: int = 4, size: int = 16, **changes: object) -> VectorQuantizer:
 
 
 def build(inner: Quantizer | None = None, *, num_codebooks: int = 3, dropout: float = 0.0, dim: int = 4):
-    return ResidualQuantizer(
-        latent_dim=dim,
-        num_codebooks=num_codebooks,
-        level=inner or level(),
-        shared=False,
-        rescale=1.0,
-        dropout=dropout,
-        choices=None,
-        orthogonal=False,
-    ).train()
+    return residual(inner or level(), latent_dim=dim, num_codebooks=num_codebooks, dropout=dropout).train()
 
 
 def test_every_level_lowers_the_distortion_of_real_patches(photos) -> None:
@@ -167,7 +158,7 @@ def test_items_of_a_process_get_their_slice_of_the_draws_for_all(monkeypatch: py
     active = whole(z).active
     assert active is not None
     for quantizer, own in zip(shares, (slice(0, 4), slice(4, 9)), strict=True):
-        monkeypatch.setattr(residual, "rows_of_group", lambda _, own=own: (9, own.start))
+        monkeypatch.setattr(residual_module, "rows_of_group", lambda _, own=own: (9, own.start))
         part = quantizer(z[own]).active
         assert part is not None and torch.equal(part, active[own])
 
@@ -194,16 +185,7 @@ def test_without_dropout_there_is_no_state_of_draws() -> None:
 
 
 def test_the_parts_of_a_projected_stack_add_up() -> None:
-    quantizer = ResidualQuantizer(
-        latent_dim=6,
-        num_codebooks=3,
-        level=level(2),
-        shared=False,
-        rescale=1.0,
-        dropout=0.0,
-        choices=None,
-        orthogonal=False,
-    ).train()
+    quantizer = residual(level(2), latent_dim=6).train()
     z = torch.randn(2, 6, 7)
     quantizer(z)
     quantizer.eval()
@@ -213,16 +195,7 @@ def test_the_parts_of_a_projected_stack_add_up() -> None:
 
 
 def test_the_gradient_through_factorised_levels_is_that_of_the_stack_without_rounding() -> None:
-    quantizer = ResidualQuantizer(
-        latent_dim=6,
-        num_codebooks=3,
-        level=level(6, codebook_dim=2),
-        shared=False,
-        rescale=1.0,
-        dropout=0.0,
-        choices=None,
-        orthogonal=False,
-    )
+    quantizer = residual(level(6, codebook_dim=2))
     quantizer = quantizer.double().train()
     z, upstream = torch.randn(2, 6, 5).double(), torch.randn(2, 6, 5).double()
     quantizer(z)
@@ -258,16 +231,7 @@ def test_plain_levels_would_have_the_same_gradient_either_way() -> None:
 def test_the_first_level_sees_the_latent_itself_not_a_detached_copy() -> None:
     # A published RQ implementation detaches the residual before the first level: no commitment reaches its encoder.
     for shared in (False, True):
-        quantizer = ResidualQuantizer(
-            latent_dim=4,
-            num_codebooks=1,
-            level=level(),
-            shared=shared,
-            rescale=1.0,
-            dropout=0.0,
-            choices=None,
-            orthogonal=False,
-        ).train()
+        quantizer = residual(level(), num_codebooks=1, shared=shared).train()
         z = torch.randn(2, 4, 30)
         quantizer(z)
         vectors = quantizer.levels[0].table.vectors.clone()
@@ -279,16 +243,7 @@ def test_the_first_level_sees_the_latent_itself_not_a_detached_copy() -> None:
 
 
 def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
-    quantizer = ResidualQuantizer(
-        latent_dim=4,
-        num_codebooks=3,
-        level=level(),
-        shared=True,
-        rescale=1.0,
-        dropout=0.0,
-        choices=None,
-        orthogonal=False,
-    ).train()
+    quantizer = residual(level(), shared=True).train()
     assert quantizer.codebook_sizes == (16, 16, 16)
     assert len([name for name in quantizer.state_dict() if name.endswith("table.vectors")]) == 1
     z = torch.randn(2, 4, 30)
@@ -303,10 +258,7 @@ def test_shared_levels_are_one_codebook_that_counts_every_depth() -> None:
 
 
 def fsq_stack(rescale: float, dropout: float = 0.0) -> ResidualQuantizer:
-    return ResidualQuantizer(
-        latent_dim=4, num_codebooks=3, level=lattice(4, [5, 5, 5, 5]), shared=False,
-        rescale=rescale, dropout=dropout, choices=None, orthogonal=False,
-    )  # fmt: skip
+    return residual(lattice(4, [5, 5, 5, 5]), rescale=rescale, dropout=dropout)
 
 
 def test_every_stage_of_residual_fsq_is_in_use_where_the_residual_is_rescaled() -> None:
@@ -352,16 +304,7 @@ def test_arguments_out_of_range_are_refused_with_their_values() -> None:
     with pytest.raises(ValueError, match=r"got 1\.5"):
         build(dropout=1.5)
     with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
-        ResidualQuantizer(
-            latent_dim=4,
-            num_codebooks=2,
-            level=level(),
-            shared=False,
-            rescale=0.5,
-            dropout=0.0,
-            choices=None,
-            orthogonal=False,
-        )
+        residual(level(), rescale=0.5)
 
 
 def test_logits_of_gumbel_levels_learn_through_z_q() -> None:

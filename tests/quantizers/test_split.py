@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from plain import vector
+from plain import residual, vector
 
 from signaltok.parts import Quantizer
 from signaltok.quantizers.codebook.update import Gradient
@@ -16,16 +16,7 @@ DIM = 6
 
 
 def stack(dropout: float = 0.0) -> ResidualQuantizer:
-    return ResidualQuantizer(
-        latent_dim=3,
-        num_codebooks=3,
-        level=vector(3),
-        shared=False,
-        rescale=1.0,
-        dropout=dropout,
-        choices=None,
-        orthogonal=False,
-    )
+    return residual(vector(3), dropout=dropout)
 
 
 def build(

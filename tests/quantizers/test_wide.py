@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from plain import vector
+from plain import residual, vector
 from torch import Tensor
 
 from signaltok.parts import Quantizer
@@ -23,16 +23,7 @@ LEVELS = {
 
 
 def stack(level: Quantizer, *, dropout: float = 0.0, shared: bool = False, rescale: float = 1.0) -> ResidualQuantizer:
-    return ResidualQuantizer(
-        latent_dim=6,
-        num_codebooks=4,
-        level=level,
-        shared=shared,
-        rescale=rescale,
-        dropout=dropout,
-        choices=None,
-        orthogonal=False,
-    )
+    return residual(level, latent_dim=6, num_codebooks=4, shared=shared, rescale=rescale, dropout=dropout)
 
 
 def latent(seed: int) -> Tensor:
