@@ -98,8 +98,8 @@ def test_soundstream_is_convolutions_with_residual_levels_dropped_at_random() ->
     assert isinstance(model.quantizer, ResidualQuantizer) and 0 < model.quantizer.dropout < 1
     assert tuple(model.quantizer.choices) == tuple(range(1, 9)) and model.quantizer.late_start == 0.15
     level = model.quantizer.levels[0]
-    assert isinstance(level.update, ExponentialMovingAverage) and level.update.arguments["decay"] == 0.98
-    assert level.revival.threshold == 0.1 and not isinstance(level.estimator, LateStart)
+    assert isinstance(level.update, ExponentialMovingAverage) and level.update.arguments["decay"] == 0.95
+    assert level.revival.threshold == 0.3 and not isinstance(level.estimator, LateStart)
     assert not any(has(model, kind) for kind in (Lstm, SnakeLayer, WindowedTransformer))
 
 
@@ -108,7 +108,7 @@ def test_encodec_has_a_recurrent_layer_bandwidths_and_a_balance() -> None:
         model = built(name)
         assert has(model.encoder, Lstm) and has(model.decoder, Lstm)
         assert isinstance(model.quantizer, ResidualQuantizer)
-        assert model.quantizer.dropout == 1 and tuple(model.quantizer.choices) == (1, 2, 4, 8)
+        assert model.quantizer.dropout == 0.5 and tuple(model.quantizer.choices) == (1, 2, 4, 8)
         assert isinstance(build(settings(name)["balance"]), Balancer)
     assert all(settings(name)["balance"] is None for name in NAMES if not name.startswith("audio_encodec"))
 

@@ -5,7 +5,7 @@ No part of such levels is learned by gradients, and what a level's commitment me
     L_q = mean |r_q - sg[e_q]|^2 = mean |r_{q+1}|^2    over the n_q rows that use level q, of d dimensions,
 
 so with the mean over Q levels the gradient is known while the levels are gone through: dL / dz = sum_q 2 r_{q+1} /
-(Q n_q d). Values are those of the stack written out, gradients too up to rounding.
+(Q n_q d). Codes and sums are those of the stack written out, loss and gradient too up to rounding.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from signaltok.exactness import full_precision
 from signaltok.parts import Quantizer
 from signaltok.processes import part_of_group_mean
 from signaltok.quantizers.codebook.vector import VectorQuantizer
@@ -29,7 +30,7 @@ class WideStack:
     @torch.no_grad()
     def encode(self, rows: Float[Tensor, "n d"]) -> list[Int64[Tensor, " n"]]:
         """The codes of every level."""
-        left, codes = rows.clone(), []
+        left, codes = full_precision(rows).clone(), []
         for level in self.levels:
             codes.append(level.encode_rows(left))
             left.sub_(level.table.vectors[codes[-1]])
