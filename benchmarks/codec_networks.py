@@ -5,7 +5,8 @@ on the graph of our encoder (with our quantizer behind it); SNAC's of the 24 kHz
 all frames of 4,096 codes, against the package snac. Weights are random, copied as tests/encoders/published.py does it,
 with weight norm folded on our side, as an exported tokenizer has it; codebooks are taken from the latents.
 
-`exact` is Tokenizer.encode, in canonical blocks; `free` is the encoder over the whole signal and then the quantizer.
+`exact` is Tokenizer.encode, in canonical blocks: of EnCodec of a second, as `signaltok import` makes them, and of more
+(`exact 3.4 s`); `free` is the encoder over the whole signal and then the quantizer.
 Codes may differ at near ties, see codec_quantizers.py.
 """
 
@@ -41,6 +42,7 @@ with warnings.catch_warnings():
     from snac import SNAC
 
 RATE = 24000
+LONGER = (81920, 161280)  # blocks beside those of a second
 GAIN = 1.7  # of random weights, so that a signal comes through many layers
 SNAC_SCALES = {4: 1, 2: 2, 1: 4}  # stride of a level: positions for every 4 cells
 
@@ -94,7 +96,7 @@ def onnx_session(encoder: nn.Module, x: Tensor, threads: int) -> Callable[[Tenso
 
 
 @torch.no_grad()
-def encodec(seconds: float, rounds: int, threads: int, block: int = RATE) -> dict[str, object]:
+def encodec(seconds: float, rounds: int, threads: int) -> dict[str, object]:
     """EnCodec-shaped."""
     torch.manual_seed(0)
     x = sound(seconds, 320)
@@ -123,7 +125,7 @@ def encodec(seconds: float, rounds: int, threads: int, block: int = RATE) -> dic
         own.initialized.fill_(True)
         other._codebook.embed.copy_(vectors)
         left = left - vectors[torch.cdist(left, vectors).argmin(1)]
-    model = tokenizer(encoder, quantizer, decoder, block)
+    model, *longer = (tokenizer(encoder, quantizer, decoder, block) for block in (RATE, *LONGER))
     session = onnx_session(encoder, x, threads)
     levels = [level.table.vectors.double() for level in quantizer.levels]
 
@@ -133,11 +135,16 @@ def encodec(seconds: float, rounds: int, threads: int, block: int = RATE) -> dic
 
     calls = {
         "exact": lambda: [codes.flatten() for codes in model.encode(x).levels],
+        **{
+            f"exact {own.block / RATE:.1f} s": lambda own=own: [codes.flatten() for codes in own.encode(x).levels]
+            for own in longer
+        },
         "free": lambda: free(model, x),
         "theirs": lambda: list(books.encode(theirs(x)).flatten(1)),
         "onnx": lambda: [codes.flatten() for codes in quantizer.encode(session(x))],
     }
     latents = {"free": encoder(x, None), "exact": exact_latent(model, x), "onnx": session(x)}
+    latents |= {f"exact {own.block / RATE:.1f} s": exact_latent(own, x) for own in longer}
     return compared(f"encode EnCodec 24 kHz, {seconds:g} s", calls, rounds, latent, latents, distances, ties=True)
 
 
@@ -227,16 +234,14 @@ def compared(
     }
     apart = {name: float((value - latent).norm(dim=1).max()) for name, value in latents.items()} if ties else {}
     wrong = sum(unexplained(codes[name], codes["theirs"], distances, apart.get(name, 0.0)) for name in peers)
-    times = medians(dict(calls), rounds)
+    times, ways = medians(dict(calls), rounds), [name for name in calls if name not in ("theirs", "onnx")]
     row: dict[str, object] = {
         "what": what,
         "milliseconds": {name: round(value, 1) for name, value in times.items()},
-        "exact_over_peer": round(times["theirs"] / times["exact"], 2),
-        "free_over_peer": round(times["theirs"] / times["free"], 2),
+        "over_peer": {way: round(times["theirs"] / times[way], 2) for way in ways},
     }
     if "onnx" in times:
-        row["exact_over_onnx"] = round(times["onnx"] / times["exact"], 2)
-        row["free_over_onnx"] = round(times["onnx"] / times["free"], 2)
+        row["over_onnx"] = {way: round(times["onnx"] / times[way], 2) for way in ways}
     row["latent_difference"] = {name: float((value - latent).abs().max()) for name, value in latents.items()}
     row["latent_size"] = float(latent.abs().max())
     row |= {"codes": sum(own.numel() for own in codes["theirs"]), "differing": differing, "codes_equal": wrong == 0}

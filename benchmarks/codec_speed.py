@@ -32,9 +32,9 @@ def networks(rounds: int, threads: int, seconds: float) -> list[dict[str, object
     rows = codec_networks.rows(rounds, threads, seconds)
     for row in rows:
         print(f"{row['what']}: milliseconds {row['milliseconds']}")
-        for way in ("exact", "free"):
+        for way, over_peer in row["over_peer"].items():
             print(
-                f"  {way:<6} package {row[f'{way}_over_peer']}, onnxruntime {row.get(f'{way}_over_onnx', '-')}; "
+                f"  {way:<11} package {over_peer}, onnxruntime {row.get('over_onnx', {}).get(way, '-')}; "
                 f"|latents - the package's| at most {row['latent_difference'][way]:.1e} of {row['latent_size']:.2f}; "
                 f"{row['differing'][way]} of {row['codes']} codes differ"
             )

@@ -109,6 +109,21 @@ def test_a_difference_that_is_no_tie_is_seen(tmp_path):
         assert widest_gap(tokenizer.quantizer, z, codes, (codes[0], other, codes[2])) > CLOSE
 
 
+def test_blocks_are_as_long_as_asked_for(tmp_path):
+    public = encodec_of_transformers()
+    source, blocks = public.save(tmp_path), {}
+    for seconds in (None, 0.001, 3.0):
+        out, asked = tmp_path / str(seconds), [] if seconds is None else ["--block", str(seconds)]
+        assert main(["import", "encodec", str(source), str(out), *asked]) == 0
+        tokenizer = signaltok.load(out)
+        blocks[seconds] = tokenizer.block
+        assert tokenizer.block % tokenizer.strides[0][0] == 0
+    rate, (stride,) = tokenizer.sample_rate, tokenizer.encoder.stride
+    assert all(rate * seconds <= blocks[name] < rate * seconds + stride for name, seconds in ((None, 1), (3.0, 3)))
+    assert 0 < blocks[0.001] <= blocks[None], "never less than the layers need"
+    compare(public, tokenizer, sound(public.whole * 230))
+
+
 def test_importing_twice_gives_the_same_folder(tmp_path):
     public = encodec_of_transformers()
     source = public.save(tmp_path)

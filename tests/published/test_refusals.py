@@ -120,6 +120,12 @@ def test_what_is_no_model_at_all(saved, tmp_path, capsys):
     assert "says nothing of the model's sizes" in refused("snac", alone, out, capsys)
 
 
+@pytest.mark.parametrize("block", ["0", "-1", "nan", "inf"])
+def test_a_block_of_no_length(block, saved, tmp_path, capsys):
+    assert main(["import", "dac", str(saved["dac"]), str(tmp_path / "out"), "--block", block]) == 1
+    assert "must be above 0 seconds" in capsys.readouterr().err
+
+
 def test_an_exported_tokenizer_is_neither_imported_nor_replaced_unasked(saved, tmp_path, capsys):
     out = tmp_path / "out"
     call = ["import", "dac", str(saved["dac"]), str(out)]

@@ -18,8 +18,10 @@ FAMILIES = {
 SEED = 0  # of what the weights say nothing of, so that importing twice gives the same folder
 
 
-def import_published(family: str, path: Path) -> Tokenizer:
+def import_published(family: str, path: Path, block: float) -> Tokenizer:
     """The tokenizer with the weights of the public model at path (see published.source), in eval mode.
+
+    block: seconds of the blocks in which long sounds are computed, see published.model.
 
     Raises ValueError in one line: for another family's weights, an option that no codec of ours holds, or tensors that
     are missing, left over or of another shape.
@@ -33,7 +35,7 @@ def import_published(family: str, path: Path) -> Tokenizer:
         raise ValueError(f"{source.path} is a model of {' or '.join(sorted(possible))}, not of {family}{advice}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return importlib.import_module(f"signaltok.published.{family}").read(source).tokenizer()
+        return importlib.import_module(f"signaltok.published.{family}").read(source).tokenizer(block)
 
 
 def _possible(source: Source) -> set[str]:

@@ -30,17 +30,19 @@ class Published:
     source: Source
     translate: Callable[[Translation], None]
 
-    def tokenizer(self) -> Tokenizer:
-        """With the weights, in eval mode. Its blocks are about a second, longer where its layers look further.
+    def tokenizer(self, block: float) -> Tokenizer:
+        """With the weights, in eval mode. Its blocks are about `block` seconds, longer where its layers look further.
 
-        Raises ValueError naming a tensor that is missing, of another shape, or left over.
+        Raises ValueError naming a tensor that is missing, of another shape, or left over, and for a block of no length.
         """
+        if not 0 < block < math.inf:
+            raise ValueError(f"a block is computed at a time and must be above 0 seconds, got {block}")
         tokenizer = Tokenizer(
             encoder=self.encoder,
             quantizer=self.quantizer,
             decoder=self.decoder,
             value_range=(-1.0, 1.0),
-            block=self._block(),
+            block=self._block(block),
             sample_rate=self.sample_rate,
         )
         translation = Translation(self.source, tokenizer.state_dict())
@@ -52,8 +54,8 @@ class Published:
         tokenizer.load_state_dict(weights)
         return tokenizer.eval()
 
-    def _block(self) -> int:
+    def _block(self, seconds: float) -> int:
         (stride,) = self.encoder.stride
         looked = CONTEXTS * max(*context_of(self.encoder), *context_of(self.decoder))
         least = max(self.encoder.least, self.decoder.least)
-        return stride * max(math.ceil(self.sample_rate / stride), looked, least)
+        return stride * max(math.ceil(seconds * self.sample_rate / stride), looked, least)
