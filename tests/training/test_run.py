@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_runs import TINY, composed
 
 from signaltok.checkpoint import read_checkpoint
+from signaltok.reports.run_files import read_counts
 from signaltok.training.callbacks.weight_averaging import decay_after
 from signaltok.training.checkpoint_io import AtomicCheckpointIO
 from signaltok.training.config.resolve import unvalidated
@@ -37,6 +39,10 @@ def test_a_run_leaves_what_the_design_says(tiny, tmp_path):
     assert provenance["data"]["fingerprint"]
     for name in ("config.yaml", "overrides.yaml", "metrics.csv", "code_counts.safetensors", "checkpoints/best.ckpt"):
         assert (folder / name).is_file(), name
+    hits = {name: int((counts > 0).sum()) for name, counts in load_file(folder / "code_counts.safetensors").items()}
+    assert hits == {"counts.0": 16 - summary["val/dead"], "test.counts.0": 16 - summary["test/dead"]}
+    split, (drawn,) = read_counts(folder / "code_counts.safetensors")
+    assert split == "test" and int((drawn > 0).sum()) == hits["test.counts.0"]
     with pytest.raises(ValueError, match="holds a run already"):
         go(tiny(*TWO))
 

@@ -40,7 +40,8 @@ def conclude(
     alignment: as for evaluate.
     With several processes each evaluates its share; writes: whether this is the one that writes and prints.
 
-    The counts of the last split go into code_counts.safetensors; samples are of the first. started: time.perf_counter
+    The counts of the last split go into code_counts.safetensors, and those of the first under its name, which are what
+    the report draws; samples are of the first. started: time.perf_counter
     at the start of the run.
     """
     found = {
@@ -52,7 +53,7 @@ def conclude(
         figures.update({f"{split}/{name}": float(value) for name, value in evaluation.values.items()})
     if not writes:
         return
-    _write_counts(folder, found[splits[-1]])
+    _write_counts(folder, found)
     if report:
         save_samples(folder, found[splits[0]])
     figures["run/seconds"] = time.perf_counter() - started
@@ -117,9 +118,11 @@ def _by_levels(
     return curve
 
 
-def _write_counts(folder: Path, evaluation: Evaluation) -> None:
-    if not evaluation.counts:
+def _write_counts(folder: Path, found: dict[str, Evaluation]) -> None:
+    first, last = next(iter(found)), next(reversed(found))
+    if not found[last].counts:
         return
-    tensors = {f"counts.{level}": hits.contiguous() for level, hits in enumerate(evaluation.counts)}
+    tensors = {f"counts.{level}": hits.contiguous() for level, hits in enumerate(found[last].counts)}
+    tensors |= {f"{first}.counts.{level}": hits.contiguous() for level, hits in enumerate(found[first].counts)}
     with atomic_file(folder / run_folder.COUNTS) as temporary:
         temporary.write_bytes(save(tensors))
