@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-EXACT_CUDNN = (False, False, True)  # allow_tf32, benchmark, deterministic
+BACKENDS: Any = torch.backends  # whose settings have no types
+CUDA, ONEDNN = BACKENDS.cuda.matmul, BACKENDS.mkldnn.matmul
+CONV, RNN = BACKENDS.cudnn.conv, BACKENDS.cudnn.rnn
+# What may be computed in less than float32 where a caller allows it.
+OPERATORS = (CUDA, ONEDNN, CONV, RNN, BACKENDS.mkldnn.conv, BACKENDS.mkldnn.rnn)
+EXACT = ("ieee", "none")  # none: nothing is said, which is float32
 
 
 def full_precision(x: Tensor) -> Tensor:
@@ -21,27 +27,42 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
     Codes are decided by comparing numbers that may differ in the last bits only, so what computes them must not
     depend on precision modes that the caller has set for something else.
     """
-    matmul = torch.get_float32_matmul_precision()
-    cudnn = (
-        torch.backends.cudnn.allow_tf32,
-        torch.backends.cudnn.benchmark,
-        torch.backends.cudnn.deterministic,
-    )
-    if matmul == "highest" and cudnn == EXACT_CUDNN and not torch.is_autocast_enabled(device.type):
+    cudnn, allowed = BACKENDS.cudnn, {operator: operator.fp32_precision for operator in OPERATORS}
+    search, exact = (cudnn.benchmark, cudnn.deterministic), set(allowed.values()) <= set(EXACT)
+    if exact and search == (False, True) and not torch.is_autocast_enabled(device.type):
         yield  # as within another such block; setting it all again takes as long as a small search
         return
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = EXACT_CUDNN
+    cudnn.benchmark, cudnn.deterministic = False, True
+    if not exact:
+        _forbid()
     try:
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.set_float32_matmul_precision(matmul)
-        (
-            torch.backends.cudnn.allow_tf32,
-            torch.backends.cudnn.benchmark,
-            torch.backends.cudnn.deterministic,
-        ) = cudnn
+        if not exact:
+            _allow(allowed)
+        cudnn.benchmark, cudnn.deterministic = search
+
+
+def _forbid() -> None:
+    """All in float32, under torch's older names too: it refuses to read these where the newer ones say otherwise."""
+    torch.set_float32_matmul_precision("highest")
+    BACKENDS.cudnn.allow_tf32 = False
+    for operator in OPERATORS:
+        if operator.fp32_precision not in EXACT:
+            operator.fp32_precision = "ieee"
+
+
+def _allow(allowed: dict[Any, str]) -> None:
+    """What each operator had, by the older names where they say it, or from what stands over it where that does."""
+    older = {("tf32", "bf16"): "medium", ("tf32", "tf32"): "high"}.get((allowed[CUDA], allowed[ONEDNN]), "highest")
+    torch.set_float32_matmul_precision(older)
+    BACKENDS.cudnn.allow_tf32 = allowed[CONV] == allowed[RNN] == "tf32"
+    for operator, precision in allowed.items():
+        if operator.fp32_precision != precision:
+            operator.fp32_precision = "none"
+        if operator.fp32_precision != precision:
+            operator.fp32_precision = precision
 
 
 def keep_in_full_precision(layer: nn.Module) -> None:
