@@ -123,6 +123,6 @@ def _write_counts(folder: Path, found: dict[str, Evaluation]) -> None:
     if not found[last].counts:
         return
     tensors = {f"counts.{level}": hits.contiguous() for level, hits in enumerate(found[last].counts)}
-    tensors |= {f"{first}.counts.{level}": hits.contiguous() for level, hits in enumerate(found[first].counts)}
+    tensors |= {f"{first}.counts.{level}": hits.contiguous().clone() for level, hits in enumerate(found[first].counts)}
     with atomic_file(folder / run_folder.COUNTS) as temporary:
         temporary.write_bytes(save(tensors))
