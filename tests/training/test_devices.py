@@ -24,6 +24,7 @@ from signaltok.layers.transformer import TransformerBlock
 from signaltok.training import launch
 from signaltok.training.config.build import build
 from signaltok.training.config.resolve import prepare
+from signaltok.training.experiment import composed_experiment
 from signaltok.training.launch import free_name, new_folder
 
 
@@ -149,8 +150,14 @@ def test_two_processes_train_against_an_adversary_as_one_does(tmp_path, adversar
 
 
 def test_a_config_that_is_composed_again_names_the_one_folder_that_was_made(tmp_path):
-    prepare()
+    prepare(runs=True)
     named = {OmegaConf.create({"dir": f"${{run_dir:null,{tmp_path}}}"}).dir for _ in range(3)}  # Hydra composes thrice
     assert named == {str(folder) for folder in tmp_path.iterdir()} and len(named) == 1
-    prepare()  # the next run
+    prepare(runs=True)  # the next run
     assert OmegaConf.create({"dir": f"${{run_dir:null,{tmp_path}}}"}).dir not in named
+
+
+def test_a_config_that_is_only_read_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    composed_experiment(ROOT / "configs", "quickstart")
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from signaltok.training.interrupted import RunInterruptedError
 
 def prepare() -> None:
     """Make schemas and resolvers known to Hydra, and keep warnings that no user can act on off the screen."""
-    resolve.prepare()
+    resolve.prepare(runs=True)
     warnings.filterwarnings("ignore", ".isinstance.treespec, LeafSpec.. is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", "The '.*_dataloader' does not have many workers")
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # of 1 x 1 channels_last weights

@@ -9,16 +9,16 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from signaltok.training.config import schema
 from signaltok.training.config.precision import fast_autocast
-from signaltok.training.launch import new_folder
+from signaltok.training.launch import free_name, new_folder
 from signaltok.training.run_folder import CONFIG
 
 
-def prepare() -> None:
-    """Make schemas and resolvers known; called before Hydra composes."""
+def prepare(*, runs: bool = False) -> None:
+    """Make schemas and resolvers known; called before Hydra composes. runs: whether what is composed is then run."""
     schema.register()
-    # A new folder is made when its name is asked for first. Hydra asks in several copies of the config, each of which
-    # has a cache of its own, so the answer is remembered here.
-    OmegaConf.register_new_resolver("run_dir", cache(_run_dir), replace=True)
+    # The folder of a run is made when its name is asked for first, and of a config that is only read it has a name.
+    # Hydra asks in several copies of the config, each of which has a cache of its own, so the answer is kept here.
+    OmegaConf.register_new_resolver("run_dir", cache(_run_dir if runs else _run_name), replace=True)
     OmegaConf.register_new_resolver("fast_autocast", fast_autocast, replace=True)
     OmegaConf.register_new_resolver("at_most", min, replace=True)
 
@@ -37,6 +37,11 @@ def moved(value: Any, old: str, new: str) -> Any:
 def _run_dir(resume: str | None, runs: str) -> str:
     """The folder of a run: a resumed run goes on in its own, a new one gets a new one in `runs`."""
     return str(new_folder(Path(runs))) if resume is None else resume
+
+
+def _run_name(resume: str | None, runs: str) -> str:
+    """As _run_dir, but makes nothing."""
+    return str(Path(runs) / free_name(Path(runs))) if resume is None else resume
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
