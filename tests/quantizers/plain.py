@@ -1,5 +1,8 @@
 """The plain codebook, the plain lattice and the plain residual stack that the quantizers' tests vary."""
 
+import torch
+from torch import Tensor
+
 from signaltok.parts import Quantizer
 from signaltok.quantizers.codebook.estimator import StraightThrough
 from signaltok.quantizers.codebook.initialization import DataSample
@@ -41,3 +44,17 @@ def residual(level: Quantizer, **changes: object) -> ResidualQuantizer:
         "orthogonal": False,
     }
     return ResidualQuantizer(level=level, **plain | changes)
+
+
+def padded() -> Tensor:
+    """The mask of three items of 40 positions, of which the second ends at 17."""
+    mask = torch.ones(3, 1, 40, dtype=torch.bool)
+    mask[1, :, 17:] = False
+    return mask
+
+
+def assert_left_the_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """What two ways to train the same stack in float64 leave behind, name by name, up to rounding."""
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, msg=lambda text, key=key: f"{key}: {text}", atol=1e-11, rtol=1e-9)

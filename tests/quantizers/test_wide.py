@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from plain import residual, vector
+from plain import assert_left_the_same, padded, residual, vector
 from torch import Tensor
 
 from signaltok.parts import Quantizer
@@ -54,15 +54,12 @@ def test_training_is_that_of_the_stack_written_out(
     torch.manual_seed(0)
     quantizer = stack(vector(6, 16, **LEVELS[name]), dropout=dropout, shared=shared).double().train()
     plain = copy.deepcopy(quantizer)
-    mask = torch.ones(3, 1, 40, dtype=torch.bool)
-    mask[1, :, 17:] = False
+    mask = padded() if masked else None
     assert isinstance(quantizer._stack(), WideStack)
-    found = steps(quantizer, mask if masked else None)
+    found = steps(quantizer, mask)
     monkeypatch.setattr(residual_module, "wide_levels", lambda levels: None)
-    expected = steps(plain, mask if masked else None)
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        torch.testing.assert_close(found[key], value, msg=lambda text, key=key: f"{key}: {text}", atol=1e-11, rtol=1e-9)
+    expected = steps(plain, mask)
+    assert_left_the_same(found, expected)
 
 
 @pytest.mark.parametrize("shared", [False, True])

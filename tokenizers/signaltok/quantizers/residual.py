@@ -161,7 +161,7 @@ class ResidualQuantizer(Quantizer):
         return None if levels is None else NarrowStack(levels)
 
     def _stack(self) -> NarrowStack | WideStack | None:
-        """What learns the levels together, where their kind allows."""
+        """What encodes and learns the levels together, where their kind allows."""
         wide = wide_levels(self._quantizers()) if self.rescale == 1.0 else None
         return self._narrow() if wide is None else WideStack(wide)
 
