@@ -6,6 +6,7 @@ from sound_files import MUSIC, SPEECH, bad_files, tone, write
 
 from signaltok.data import audio_source
 from signaltok.data.audio_folder import AudioFolder, normalised, read_transcripts
+from signaltok.data.split import SPLITS
 
 
 def folder(root, **changes):
@@ -52,6 +53,33 @@ def test_unreadable_files_are_left_out_counted_and_named(tmp_path, caplog):
     about = source.describe()["unreadable"]
     assert about["files"] == 5 and "nothing.g722 (the file is empty" in about["which"]
     assert "5 of 9 audio files" in caplog.text and set(source.unreadable) < set(bad)
+
+
+@pytest.mark.parametrize("memory", [0, audio_source.MEMORY])
+def test_what_only_samples_show_is_left_out_by_an_examination(memory, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(audio_source, "MEMORY", memory)
+    monkeypatch.setattr(audio_source, "PIECE", 3000)  # a broken sample of a later piece is found too
+    write(tmp_path / "good.wav", tone(0.3, 16000))
+    plain = folder(tmp_path).fingerprint()
+    samples = tone(0.3, 16000)
+    samples[4000] = np.nan
+    write(tmp_path / "late.wav", samples, subtype="FLOAT")
+    source = folder(tmp_path)
+    assert source.keys("val") == ("good.wav", "late.wav") and not source.unreadable
+    with caplog.at_level(logging.WARNING):
+        source.examine(("val", "test"))
+    assert "1 of 2 audio files" in caplog.text and "late.wav (it holds samples that are not numbers" in caplog.text
+    assert all(source.keys(split) == ("good.wav",) for split in SPLITS)
+    assert source.describe()["unreadable"]["files"] == 1 and source.describe()["files"]["val"] == 1
+    assert source.fingerprint() == plain  # so that a run goes on when the file has been removed
+
+
+def test_sets_too_large_to_be_hashed_are_not_examined(tmp_path, monkeypatch):
+    write(tmp_path / "nan.wav", np.array([0.1, np.nan], np.float32), subtype="FLOAT")
+    monkeypatch.setattr(audio_source, "CONTENT_LIMIT", 1)
+    source = folder(tmp_path)
+    source.examine(SPLITS)
+    assert source.keys("val") == ("nan.wav",)
 
 
 def test_many_unreadable_files_are_named_in_part(tmp_path):

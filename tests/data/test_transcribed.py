@@ -11,6 +11,7 @@ from signaltok.data.utterance_order import UtteranceOrder
 
 RATE = 8000
 TEXTS = {"a.wav": "One 2", "b.wav": "two", "c.wav": "three", "sub/d.wav": "four"}
+REASON = "it holds samples that are not numbers (NaN); remove or replace it"
 SECONDS = {"a.wav": 1.0, "b.wav": 0.5, "c.wav": 0.25, "sub/d.wav": 3.0}
 
 
@@ -51,6 +52,21 @@ def test_items_are_whole_files_with_their_normalised_text(folder, caplog):
     (batch, _) = list(made.eval_loader("val", rank=0, world=1))
     assert batch.text == ("one two", "two") and batch.lengths.tolist() == [[RATE], [RATE // 2]]
     assert made.optional_fields() == {"text"}
+
+
+def test_an_examination_leaves_out_what_cannot_be_read_of_every_split(folder):
+    samples = torch.zeros(RATE // 2)
+    samples[-1] = torch.nan
+    soundfile.write(folder / "b.wav", samples.numpy(), RATE, subtype="FLOAT")
+    made = data(folder)
+    with pytest.raises(ValueError, match=r"b\.wav: it holds samples that are not numbers"):
+        list(made.eval_set("test"))
+    made.examine()
+    assert [item.key for item in made.eval_set("test")] == ["a.wav", "c.wav", "sub/d.wav"]
+    assert len(made.train_set(0).utterances) == 2
+    assert made.describe()["unreadable"] == {"files": 1, "which": f"b.wav ({REASON})"}
+    assert made.describe()["utterances"] == {"train": 2, "val": 3, "test": 3}
+    assert {item.key for item in made.transcripts()} == {"a.wav", "c.wav", "sub/d.wav"}
 
 
 def test_training_items_are_a_function_of_their_number_at_one_of_the_speeds(folder):

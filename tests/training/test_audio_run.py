@@ -3,7 +3,9 @@
 import json
 import math
 
+import numpy as np
 import pytest
+import soundfile
 from tiny_runs import composed
 
 import signaltok
@@ -62,6 +64,24 @@ def test_a_run_is_evaluated_by_levels_and_exported(tmp_path, capsys):
     )  # fmt: skip
     again = evaluate_run(config, command=["python", "eval.py"], overrides=["data=speech", "metrics=audio"])
     assert again["test/si_sdr"] == pytest.approx(figures["test/si_sdr"])
+
+
+def test_a_file_that_only_its_samples_show_to_be_broken_ends_no_run_and_no_evaluation(tmp_path):
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 8000).astype(np.float32)
+    soundfile.write(sounds / "good.wav", samples, 16000)
+    samples[5000] = np.nan
+    soundfile.write(sounds / "nan.wav", samples, 16000, subtype="FLOAT")
+    there = ("data=audio_folder", f"data.root={sounds}", "data.sample_rate=16000", "data.split=all")
+    go(tiny(tmp_path, *there, "metrics={}", "metric_for_sweep=null", "run.report=false"))
+    told = json.loads((tmp_path / "run/provenance.json").read_text())["data"]
+    assert told["unreadable"]["files"] == 1 and told["unreadable"]["which"].startswith("nan.wav (it holds samples")
+
+    overrides = [f"run.path={tmp_path / 'run'}", f"paths.output_dir={tmp_path / 'eval'}", "run.report=false"]
+    config = composed(*overrides, "paths.root_dir=.", name="eval")
+    evaluate_run(config, command=["python", "eval.py"], overrides=overrides)
+    assert json.loads((tmp_path / "eval/provenance.json").read_text())["data"] == told
 
 
 def test_too_many_levels_are_named(tmp_path):

@@ -40,6 +40,10 @@ class AudioData(SignalData):
             raise ValueError(f"data.{name} is {seconds}; it must be a sample or more")
         return samples
 
+    def examine(self) -> None:
+        """See SignalData. Of train nothing is read, as what turns out to be unreadable there is replaced."""
+        self.source.examine(SPLITS[1:])
+
     def train_set(self, seed: int) -> RandomSegments:
         """The endless, numbered training samples of a seed."""
         return RandomSegments(source=self.source, split="train", size=self.segment, seed=seed)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float32
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from signaltok.data.audio_file import Header, read_header
@@ -20,6 +22,7 @@ from signaltok.data.split import SPLITS, Split
 CONTENT_LIMIT = 2**30
 NAMED = 5  # files that cannot be read, beyond which they are counted only
 MEMORY = 2**27  # bytes of decoded files that are kept, 35 minutes at 16 kHz
+PIECE = 2**20  # samples of a file that are examined at a time
 BYTES = 4  # of a sample
 _log = logging.getLogger(__name__)
 
@@ -43,6 +46,10 @@ class AudioSource(ABC):
         """Samples start .. stop - 1, in -1..1. ValueError where they cannot be read."""
 
     @abstractmethod
+    def examine(self, splits: Sequence[Split]) -> None:
+        """Leave out, before anything else is asked for, the sounds of the splits that turn out to be unreadable."""
+
+    @abstractmethod
     def fingerprint(self) -> str:
         """A hash that changes when a sound, a name or the rule of the split does."""
 
@@ -55,8 +62,9 @@ class AudioFiles(AudioSource):
     """Files under root, by split; a key is a path relative to root.
 
     split_rule: how they were split, in words. resample: whether files of another rate are resampled, or refused. Files
-    that cannot be read are left out, counted and named in describe; all headers are read when this is built. Files
-    that fit into MEMORY together are decoded once, whole, and kept; of others no more is read than is asked for.
+    that cannot be read are left out, counted and named in describe: by their headers, which are read when this is
+    built, and by what examine finds. Files that fit into MEMORY together are decoded once, whole, and kept; of others
+    no more is read than is asked for.
     """
 
     def __init__(
@@ -83,7 +91,7 @@ class AudioFiles(AudioSource):
                 check_channels(root / key, header, channels)
                 self._headers[key] = header
             except ValueError as error:
-                self.unreadable[key] = str(error).removeprefix(f"cannot read {root / key}: ")
+                self.unreadable[key] = self._reason(key, error)
         self._check(everything, resample)
         whole = sum(map(self.length, self._headers)) * channels * BYTES
         self._remembered = Remembered(limit=MEMORY) if whole <= MEMORY else None
@@ -96,11 +104,7 @@ class AudioFiles(AudioSource):
             first = next(iter(self.unreadable.items()), None)
             reason = "" if first is None else f"; the first is {first[0]}: {first[1]}"
             raise ValueError(f"none of the {len(everything)} audio files of {self.root} can be read{reason}")
-        if self.unreadable:
-            _log.warning(
-                "%d of %d audio files of %s are left out: %s",
-                len(self.unreadable), len(everything), self.root, self._unreadable_words(),
-            )  # fmt: skip
+        self._warn(len(everything), self.unreadable)
         others = [key for key, header in self._headers.items() if header.sample_rate != self.sample_rate]
         if others and not resample:
             rate = self._headers[others[0]].sample_rate
@@ -108,6 +112,28 @@ class AudioFiles(AudioSource):
                 f"{len(others)} of {len(everything)} files of {self.root} have another rate than data.sample_rate="
                 f"{self.sample_rate}, such as {others[0]} with {rate}; set data.resample=true to have them resampled"
             )
+
+    def examine(self, splits: Sequence[Split]) -> None:
+        """See AudioSource. Every sample is read, as a header does not tell of samples that are missing or no numbers.
+
+        Of sets above one GiB, whose contents are not hashed either, nothing is read: it would take too long.
+        """
+        if sum((self.root / key).stat().st_size for key in self._headers) > CONTENT_LIMIT:
+            return
+        found: dict[str, str] = {}
+        chosen = list(dict.fromkeys(key for split in splits for key in self._keys[split]))
+        console = Console(stderr=True)
+        for key in track(chosen, "sounds", console=console, transient=True, disable=not console.is_terminal):
+            length = self.length(key)
+            try:
+                for start in range(0, length, PIECE):
+                    self.segment(key, start, min(length, start + PIECE))
+            except ValueError as error:
+                found[key] = self._reason(key, error)
+        self._warn(len(self._headers), found)
+        self.unreadable |= found
+        self._headers = {key: header for key, header in self._headers.items() if key not in found}
+        self._keys = {split: tuple(key for key in keys if key not in found) for split, keys in self._keys.items()}
 
     def keys(self, split: Split) -> tuple[str, ...]:
         """Keys of a split, in the order they were given."""
@@ -168,10 +194,19 @@ class AudioFiles(AudioSource):
             how = ", ".join(f"{name} {value}" for name, value in RESAMPLING.items())
             description["resampled"] = f"{words}, by windowed sinc: {how}"
         if self.unreadable:
-            description["unreadable"] = {"files": len(self.unreadable), "which": self._unreadable_words()}
+            description["unreadable"] = {"files": len(self.unreadable), "which": _words(self.unreadable)}
         return description
 
-    def _unreadable_words(self) -> str:
-        named = [f"{key} ({reason})" for key, reason in list(self.unreadable.items())[:NAMED]]
-        more = len(self.unreadable) - len(named)
-        return "; ".join([*named, *([f"and {more} more"] if more else [])])
+    def _reason(self, key: str, error: ValueError) -> str:
+        return str(error).removeprefix(f"cannot read {self.root / key}: ")
+
+    def _warn(self, among: int, left_out: dict[str, str]) -> None:
+        if left_out:
+            words = _words(left_out)
+            _log.warning("%d of %d audio files of %s are left out: %s", len(left_out), among, self.root, words)
+
+
+def _words(left_out: dict[str, str]) -> str:
+    named = [f"{key} ({reason})" for key, reason in list(left_out.items())[:NAMED]]
+    more = len(left_out) - len(named)
+    return "; ".join([*named, *([f"and {more} more"] if more else [])])

@@ -64,6 +64,13 @@ class SignalData(ABC):
     def eval_set(self, split: Split) -> CountedItems:
         """The fixed items of a split."""
 
+    def examine(self) -> None:
+        """Leave out items whose defects would end the run only when they are read, before anything else is asked for.
+
+        Of data that do not say otherwise nothing is read for it.
+        """
+        return
+
     def fingerprint(self) -> str:
         """A hash over the files, their names and the rule of the split; the word before the colon says over what.
 

@@ -107,6 +107,12 @@ class TranscribedFolderData(SignalData):
         self.texts, self.left_out = self._matched(Path(root) / TRANSCRIPTS, unmatched)
         self._keys = {name: self._chosen(name) for name in SPLITS}
 
+    def examine(self) -> None:
+        """See SignalData. Train is read too, as no other utterance can take the place of one in its batch."""
+        self.source.examine(SPLITS)
+        unreadable = self.source.unreadable
+        self._keys = {split: tuple(key for key in keys if key not in unreadable) for split, keys in self._keys.items()}
+
     def train_set(self, seed: int) -> SpedUtterances:
         """See SignalData; sample number n is utterance n % size of train in the order of its keys."""
         return SpedUtterances(self._utterances("train"), self.speeds, seed)

@@ -38,11 +38,16 @@ def build_tokenizer(config: dict[str, Any]) -> Tokenizer:
 
 
 def build_data(config: dict[str, Any]) -> SignalData | TokenData:
-    """What the run is trained on: signals of a tokenizer, token stores of a language model. ValueError for others."""
+    """What the run is trained on: signals of a tokenizer, examined, token stores of a language model.
+
+    ValueError for others.
+    """
     data, wanted = build(config["data"]), SignalData if config.get("language_model") is None else TokenData
     if not isinstance(data, wanted):
         what = "signals, which a tokenizer needs" if wanted is SignalData else "tokens; give data=tokens"
         raise ValueError(f"data._target_ is {config['data']['_target_']}, which gives no {what}")
+    if isinstance(data, SignalData):
+        data.examine()
     return data
 
 

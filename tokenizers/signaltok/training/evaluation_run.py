@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from signaltok.artifact.trained import is_run
 from signaltok.data.signal_data import SignalData
 from signaltok.training import run_folder
-from signaltok.training.config.build import build, build_each
+from signaltok.training.assemble import build_data
+from signaltok.training.config.build import build_each
 from signaltok.training.config.check import check
 from signaltok.training.config.resolve import plain, stored
 from signaltok.training.config.schema import CHECKPOINTS, EvalConfig
@@ -47,9 +48,8 @@ def evaluate_run(config: DictConfig, *, command: list[str], overrides: list[str]
     pl.seed_everything(settings["seed"], workers=True, verbose=False)
     tokenizer = read_tokenizer(path, chosen["checkpoint"]).to(_device(settings["device"]))
     alignment = read_alignment(path, chosen["checkpoint"])
-    data = build(settings["data"])
-    if not isinstance(data, SignalData):
-        raise ValueError(f"data._target_ is {settings['data']['_target_']}, which gives no signals")
+    data = build_data(settings)
+    assert isinstance(data, SignalData), "a config of eval.py has no language model"
     run_data = RunData(
         data=data,
         seed=settings["seed"],
