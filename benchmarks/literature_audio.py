@@ -209,7 +209,7 @@ def e1(v: Values) -> tuple[str, str]:
         *(above(v[plain][RATIO], v[run][RATIO]) for run in (several, one)),
         rising(*(v[run][MEL] for run in (several, one, plain))),
     )
-    return f"seven windows, one, |x - y|: {decibel(v, *runs)}; {mel(v, *runs)}", found
+    return f"seven windows, one, the absolute error alone: {decibel(v, *runs)}; {mel(v, *runs)}", found
 
 
 def e2(v: Values) -> tuple[str, str]:
