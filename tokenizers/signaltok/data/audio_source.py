@@ -14,13 +14,13 @@ from rich.progress import track
 from torch import Tensor
 
 from signaltok.data.audio_file import Header, read_header
+from signaltok.data.found_files import left_out_words
 from signaltok.data.read_audio import RESAMPLING, check_channels, read_segment, resampled_length
 from signaltok.data.remembered import Remembered
 from signaltok.data.source import digest
 from signaltok.data.split import SPLITS, Split
 
 CONTENT_LIMIT = 2**30
-NAMED = 5  # files that cannot be read, beyond which they are counted only
 MEMORY = 2**27  # bytes of decoded files that are kept, 35 minutes at 16 kHz
 PIECE = 2**20  # samples of a file that are examined at a time
 BYTES = 4  # of a sample
@@ -194,7 +194,7 @@ class AudioFiles(AudioSource):
             how = ", ".join(f"{name} {value}" for name, value in RESAMPLING.items())
             description["resampled"] = f"{words}, by windowed sinc: {how}"
         if self.unreadable:
-            description["unreadable"] = {"files": len(self.unreadable), "which": _words(self.unreadable)}
+            description["unreadable"] = {"files": len(self.unreadable), "which": left_out_words(self.unreadable)}
         return description
 
     def _reason(self, key: str, error: ValueError) -> str:
@@ -202,11 +202,5 @@ class AudioFiles(AudioSource):
 
     def _warn(self, among: int, left_out: dict[str, str]) -> None:
         if left_out:
-            words = _words(left_out)
+            words = left_out_words(left_out)
             _log.warning("%d of %d audio files of %s are left out: %s", len(left_out), among, self.root, words)
-
-
-def _words(left_out: dict[str, str]) -> str:
-    named = [f"{key} ({reason})" for key, reason in list(left_out.items())[:NAMED]]
-    more = len(left_out) - len(named)
-    return "; ".join([*named, *([f"and {more} more"] if more else [])])

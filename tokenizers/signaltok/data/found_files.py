@@ -1,8 +1,10 @@
-"""The files of a folder that end as asked."""
+"""The files of a folder that end as asked, and the words about those that cannot be read."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+NAMED = 5  # files that cannot be read, beyond which they are counted only
 
 
 def find_files(root: Path, suffixes: frozenset[str]) -> Iterator[str]:
@@ -25,3 +27,10 @@ def find_files(root: Path, suffixes: frozenset[str]) -> Iterator[str]:
         for name in names:
             if Path(name).suffix.lower() in suffixes and not name.startswith("."):
                 yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def left_out_words(reasons: dict[str, str]) -> str:
+    """The first files with the reason of each, and how many more there are."""
+    named = [f"{key} ({reason})" for key, reason in list(reasons.items())[:NAMED]]
+    more = len(reasons) - len(named)
+    return "; ".join([*named, *([f"and {more} more"] if more else [])])

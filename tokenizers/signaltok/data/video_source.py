@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from signaltok.data.found_files import find_files
+from signaltok.data.found_files import find_files, left_out_words
 from signaltok.data.read_video import rate_of, scaled_size, shown_at
 from signaltok.data.source import digest
 from signaltok.data.split import SPLITS, Split
@@ -23,7 +23,6 @@ from signaltok.data.video_names import SUFFIXES
 from signaltok.data.video_splits import RULES, split_names, stretches
 
 CONTENT_LIMIT = 2**30
-NAMED = 5  # files that cannot be read, beyond which they are counted only
 _log = logging.getLogger(__name__)
 
 
@@ -82,7 +81,11 @@ class VideoFolder:
             raise ValueError(f"none of the {files} videos of {self.root} can be read; the first is {name}: {reason}")
         if self.unreadable:
             _log.warning(
-                "%d of %d videos of %s are left out: %s", len(self.unreadable), files, self.root, self._unread_words()
+                "%d of %d videos of %s are left out: %s",
+                len(self.unreadable),
+                files,
+                self.root,
+                left_out_words(self.unreadable),
             )
 
     def _split_by_name(self) -> dict[Split, tuple[str, ...]]:
@@ -176,10 +179,5 @@ class VideoFolder:
             },
         }
         if self.unreadable:
-            description["unreadable"] = {"files": len(self.unreadable), "which": self._unread_words()}
+            description["unreadable"] = {"files": len(self.unreadable), "which": left_out_words(self.unreadable)}
         return description
-
-    def _unread_words(self) -> str:
-        named = [f"{key} ({reason})" for key, reason in list(self.unreadable.items())[:NAMED]]
-        more = len(self.unreadable) - len(named)
-        return "; ".join([*named, *([f"and {more} more"] if more else [])])
